@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The scoreboard: a slot a worker, in shared memory.
+ *
+ * It says what `ps`, durwardctl and the stats page show, and what the worker
+ * holds, so that the master can give back exactly that when the worker dies
+ * badly.  The worker writes "holds" only after it has the thing, and clears it
+ * before it gives the thing back.
+ */
+#ifndef DURWARD_SCOREBOARD_H
+#define DURWARD_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+
+/* In the order of life: anything below WORKER_READING has no client. */
+enum worker_state {
+	WORKER_DEAD,		/* slot free */
+	WORKER_STARTING,	/* forked, not yet at accept */
+	WORKER_IDLE,		/* in accept */
+	WORKER_WAITING,		/* has a client, waits for max-connections */
+	WORKER_READING,		/* reads the hello or the request head */
+	WORKER_QUEUED,		/* waits for a server below its max-connections */
+	WORKER_DIALING,
+	WORKER_RELAYING,
+	WORKER_KEEPALIVE,	/* HTTP: between two requests */
+};
+
+/* What a worker holds, as bits of `holds`. */
+#define HOLDS_PERMIT	0x01u	/* one of max-connections */
+#define HOLDS_LISTENER	0x02u	/* counted in its listener's current */
+#define HOLDS_SOURCE	0x04u	/* counted at `source` */
+#define HOLDS_BACKEND	0x08u	/* counted in backend's current */
+#define HOLDS_SERVER	0x10u	/* counted in server's current */
+#define HOLDS_QUEUE	0x20u	/* counted in backend's queued */
+
+struct worker_slot {
+	/* the master's: it writes these before the fork, and pid after */
+	_Alignas(64) _Atomic int32_t pid;	/* 0: free */
+	_Atomic uint32_t generation;
+	uint32_t listener;			/* index of the listener's slot */
+	uint32_t pool;				/* index of its pool's slot */
+
+	/* the worker's */
+	_Atomic uint32_t state;			/* enum worker_state */
+	_Atomic uint32_t holds;
+	_Atomic uint32_t source;		/* place in the sources table */
+	_Atomic int32_t backend, server;	/* slots; -1 none */
+	_Atomic uint32_t served;		/* clients so far */
+	_Atomic int64_t since_ms;		/* clock_ms of accept, or of becoming idle */
+	_Atomic int64_t last_ms;		/* clock_ms of the last byte either way */
+	_Atomic uint64_t bytes_in, bytes_out;	/* of this client so far */
+	_Atomic uint32_t text_seq;		/* odd while client and host are written */
+	struct addr client;
+	char host[256];				/* canonical; "" not known (yet) */
+};
+
+static inline bool
+worker_has_client(uint32_t state)
+{
+	return state > WORKER_IDLE;
+}
+
+/* For the worker: who it serves.  host may be NULL. */
+void scoreboard_set_client(struct worker_slot *w, const struct addr *client);
+void scoreboard_set_host(struct worker_slot *w, const char *host);
+
+/* For readers: a consistent copy of the slot's texts. */
+void scoreboard_text(const struct worker_slot *w, struct addr *client, char host[256]);
+
+/* "idle", "reading", ... for people. */
+const char *worker_state_name(enum worker_state s);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The shared memory: one segment, mapped by the master before any fork.
+ *
+ * Sized once for the most there can ever be; pages cost nothing until they
+ * are touched, so nothing is ever resized.  Slots of listeners, backends and
+ * servers are found by name and stay theirs over reloads: a worker of an
+ * older generation counts in the same place as the new ones.  Indexes, never
+ * pointers.  The segment is a memfd, so that a new executable (USR2) can map
+ * it and go on with it where its layout is the same.
+ */
+#ifndef DURWARD_SHARED_H
+#define DURWARD_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "state/conf.h"
+#include "state/health.h"
+#include "state/scoreboard.h"
+#include "state/sources.h"
+
+#define SHARED_LISTENERS	128u
+#define SHARED_POOLS		512u
+#define SHARED_BACKENDS		16384u
+#define SHARED_SERVERS		32768u
+#define SHARED_WORKERS		32768u
+
+/* The workers of one socket in one generation. */
+struct pool_slot {
+	_Alignas(64) _Atomic uint32_t used;	/* master */
+	_Atomic int32_t idle;	/* workers in accept or on their way there: +1 by the
+				   master at fork, +-1 by the worker, put right by the master */
+	_Atomic uint32_t short_of;	/* workers: "the last spare is taken", master clears */
+	_Atomic uint32_t stress;	/* master: 1 while workers run short: shorter deadlines */
+};
+
+struct shared_head {
+	uint64_t magic;
+	uint32_t layout;		/* changes with any struct here */
+	uint32_t size_of[5];		/* of the five slots: a cheap check of the layout */
+	_Atomic uint32_t generation;	/* master: the current one */
+	_Atomic uint32_t draining;	/* master: 1 after QUIT */
+	_Atomic int32_t master_pid;
+	_Atomic int64_t started_ms, reloaded_ms;	/* clock_ms */
+	_Atomic uint64_t reloads;
+	_Alignas(64) _Atomic int32_t connections;	/* workers: permits taken */
+	_Atomic int32_t max_connections;	/* the most at one time */
+	_Atomic uint32_t permit_word;		/* futex: raised when one is given back */
+	_Atomic uint32_t permit_waiters;
+	_Alignas(64) counter log_lost;		/* lines that were not logged */
+	counter workers_started, workers_crashed;
+};
+
+struct shared {			/* private to a process: where things are */
+	int fd;			/* the memfd, for USR2; -1 in workers */
+	struct shared_head *head;
+	struct listener_slot *listener;
+	struct pool_slot *pool;
+	struct backend_slot *backend;
+	struct server_slot *server;
+	struct worker_slot *worker;
+	struct sources *sources;
+	unsigned nbackend, nserver, nworker;	/* slots from 0 on that were ever used (master) */
+};
+
+/* Make or (fd >= 0) take over the segment.  0, or -1 with errno; EPROTO where
+ * a segment to take over has another layout. */
+int shared_map(struct shared *s, int fd);
+
+/*
+ * The indexes that one configuration uses: conf.listener[i] counts in
+ * listener slot map.listener[i], and so on.  map.server[b][k] is server k of
+ * conf.backend[b].
+ */
+struct shared_map {
+	uint32_t *listener, *backend;
+	uint32_t **server;
+};
+
+/* Find or take the slots that conf needs (master).  Sets the addresses of
+ * servers; a server whose address changed starts anew.  NULL with errno
+ * ENOSPC where there are more than the segment holds. */
+struct shared_map *shared_bind(struct shared *s, const struct conf *c);
+void shared_map_free(struct shared_map *m, const struct conf *c);
+
+/* Forget slots that neither of two configurations names and no worker holds. */
+void shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c);
+
+/* A free worker slot, or -1.  Its pid is set to -1 until the master knows it. */
+int shared_take_worker(struct shared *s);
+
+/* Give back all that a dead worker's slot says it held, add its bytes where
+ * they count, and free it (master). */
+void shared_bury_worker(struct shared *s, struct worker_slot *w);
+
+#endif
