@@ -54,15 +54,32 @@ counters_rate(const struct rate *r, int64_t now)
 	return seen + 1 == second ? atomic_load(&r->count) : 0;
 }
 
-void
-counters_open(struct counters *c, int64_t now)
+bool
+counters_take(struct counters *c, unsigned max)
 {
 	int32_t n = atomic_fetch_add_explicit(&c->current, 1, memory_order_relaxed) + 1;
 
+	if (max != 0 && n > (int32_t)max) {
+		atomic_fetch_sub_explicit(&c->current, 1, memory_order_relaxed);
+		return false;
+	}
 	raise_to(&c->max_current, n);
+	return true;
+}
+
+void
+counters_count(struct counters *c, int64_t now)
+{
 	counter_add(&c->sessions, 1);
 	atomic_store_explicit(&c->last_session_ms, now, memory_order_relaxed);
 	rate_add(&c->rate, now);
+}
+
+void
+counters_open(struct counters *c, int64_t now)
+{
+	counters_take(c, 0);
+	counters_count(c, now);
 }
 
 void

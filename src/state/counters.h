@@ -10,6 +10,7 @@
 #define DURWARD_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef _Atomic uint64_t counter;
@@ -75,6 +76,11 @@ struct counters {
 
 /* One more session: current, its maximum, total, rate, time.  now is clock_ms. */
 void counters_open(struct counters *c, int64_t now);
+
+/* The same in two steps: a place first (false where current is at max already;
+ * max 0 is no limit), the rest once the session stands. */
+bool counters_take(struct counters *c, unsigned max);
+void counters_count(struct counters *c, int64_t now);
 
 /* One less. */
 void counters_close(struct counters *c);

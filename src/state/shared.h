@@ -95,4 +95,12 @@ int shared_take_worker(struct shared *s);
  * they count, and free it (master). */
 void shared_bury_worker(struct shared *s, struct worker_slot *w);
 
+/*
+ * Waiting for a place: the waiter counts itself in waiters, reads word, looks
+ * whether there is a place, and sleeps while word is what it read, for at most
+ * ms.  Whoever gives a place back calls shared_wake.
+ */
+void shared_sleep(_Atomic uint32_t *word, uint32_t seen, int ms);
+void shared_wake(_Atomic uint32_t *word, _Atomic uint32_t *waiters);
+
 #endif

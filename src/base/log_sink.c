@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Lines on their way out: to stderr or a file as syslog writes them, to
+ * /dev/log, or as RFC 3164 over UDP, as HAProxy sends it (no host name).
+ * Runs in the logger process only.
+ */
+#include "config.h"
+#include "base/log_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+int
+log_sink_open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+}
+
+static int
+connect_syslog(void)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int
+connect_udp(const struct addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&ss, len) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* One datagram.  A syslogd that was restarted is found again; a UDP receiver
+ * that was away for a while shows as one ECONNREFUSED, and the next try goes. */
+static int
+send_datagram(struct log_sink *s, const struct iovec *iov, int n)
+{
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n };
+	int tries;
+
+	for (tries = 0; tries < 2; tries++) {
+		if (s->fd < 0)
+			s->fd = s->kind == LOG_SINK_UDP ? connect_udp(&s->addr) : connect_syslog();
+		if (s->fd < 0)
+			return -1;
+		if (sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return 0;
+		if (s->kind == LOG_SINK_SYSLOG && errno != EAGAIN) {
+			close(s->fd);
+			s->fd = -1;
+		}
+	}
+	return -1;
+}
+
+static int
+write_all(int fd, const struct iovec *iov, int n)
+{
+	size_t want = 0;
+	ssize_t got;
+	int i;
+
+	for (i = 0; i < n; i++)
+		want += iov[i].iov_len;
+	do {
+		got = writev(fd, iov, n);
+	} while (got < 0 && errno == EINTR);
+	return got == (ssize_t)want ? 0 : -1;
+}
+
+static void
+format_prefix(const struct log_sink *s, int priority, long pid, int64_t ms, char *out, size_t size)
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+	char date[32];
+
+	localtime_r(&t, &tm);
+	strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
+	if (s->kind == LOG_SINK_STDERR || s->kind == LOG_SINK_FILE)
+		snprintf(out, size, "%s %s durward[%ld]: ", date, s->host, pid);
+	else
+		snprintf(out, size, "<%d>%s durward[%ld]: ", s->facility | priority, date, pid);
+}
+
+/* Once a minute at most, where somebody may read it. */
+static void
+complain(struct log_sink *s)
+{
+	int64_t now = clock_ms();
+
+	s->lost++;
+	if (s->kind == LOG_SINK_STDERR || (s->complained_ms != 0 && now - s->complained_ms < 60000))
+		return;
+	s->complained_ms = now;
+	dprintf(STDERR_FILENO, "durward: cannot write the log: %s (%llu lines lost so far)\n",
+	    strerror(errno), (unsigned long long)s->lost);
+}
+
+void
+log_sink_record(struct log_sink *s, const char *record, size_t len)
+{
+	char prefix[160], head[64], newline[1] = { '\n' };
+	struct iovec iov[3];
+	int priority, at = 0;
+	long pid;
+	long long ms;
+	size_t n = len < sizeof(head) - 1 ? len : sizeof(head) - 1;
+
+	memcpy(head, record, n);
+	head[n] = '\0';
+	if (sscanf(head, "%1d %ld %lld%n", &priority, &pid, &ms, &at) != 3 || (size_t)at >= len)
+		return;		/* the rest of a line that a crash cut */
+	format_prefix(s, priority, pid, ms, prefix, sizeof(prefix));
+	iov[0].iov_base = prefix;
+	iov[0].iov_len = strlen(prefix);
+	iov[1].iov_base = (char *)(uintptr_t)record + at + 1;
+	iov[1].iov_len = len - (size_t)at - 1;
+	iov[2].iov_base = newline;
+	iov[2].iov_len = 1;
+	switch (s->kind) {
+	case LOG_SINK_STDERR:
+		write_all(STDERR_FILENO, iov, 3);
+		break;
+	case LOG_SINK_FILE:
+		if (s->fd < 0 || write_all(s->fd, iov, 3) != 0)
+			complain(s);
+		break;
+	case LOG_SINK_SYSLOG:
+		if (send_datagram(s, iov, 2) != 0)
+			complain(s);
+		break;
+	case LOG_SINK_UDP:
+		if (send_datagram(s, iov, 3) != 0)
+			complain(s);
+		break;
+	}
+}

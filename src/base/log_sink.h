@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The reading end of the log: where lines end up.  In the logger process (and
+ * in the master, which opens files for it).
+ */
+#ifndef DURWARD_LOG_SINK_H
+#define DURWARD_LOG_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+enum log_sink_kind { LOG_SINK_STDERR, LOG_SINK_FILE, LOG_SINK_SYSLOG, LOG_SINK_UDP };
+
+struct log_sink {
+	enum log_sink_kind kind;
+	int facility;		/* LOG_LOCAL2 ... */
+	int fd;			/* file, socket; -1 not open */
+	struct addr addr;	/* UDP */
+	char host[64];		/* for lines in files */
+	uint64_t lost;		/* lines that could not be written */
+	int64_t complained_ms;
+};
+
+/* Open a log file for appending, as the logger needs it; -1 with errno. */
+int log_sink_open_file(const char *path);
+
+/* One record of the pipe ("PRIORITY PID MS TEXT", no "\n").  Never waits on a
+ * socket; a file that is full or failing loses the line, counts it, and is
+ * tried again with the next. */
+void log_sink_record(struct log_sink *s, const char *record, size_t len);
+
+#endif

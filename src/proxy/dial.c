@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * To a server.  In a worker.  No client sees a server that refuses or times
+ * out while another would serve it, for not a byte has gone out then.
+ */
+#include "config.h"
+#include "proxy/dial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static const struct conf_backend *
+backend_of(const struct session *s)
+{
+	return &s->p->conf->backend[s->backend];
+}
+
+static struct server_slot *
+server_slot(const struct session *s, unsigned k)
+{
+	return &s->p->shared->server[s->p->map->server[s->backend][k]];
+}
+
+static struct backend_slot *
+backend_slot(const struct session *s)
+{
+	return &s->p->shared->backend[s->p->map->backend[s->backend]];
+}
+
+static void
+hold(struct session *s, uint32_t what)
+{
+	atomic_fetch_or_explicit(&s->p->slot->holds, what, memory_order_relaxed);
+}
+
+static bool
+let_go(struct session *s, uint32_t what)
+{
+	return (atomic_fetch_and_explicit(&s->p->slot->holds, ~what, memory_order_relaxed) & what) != 0;
+}
+
+/* --- a place at a server -------------------------------------------------- */
+
+static void
+release_server(struct session *s)
+{
+	struct server_slot *v;
+
+	if (s->server < 0)
+		return;
+	v = server_slot(s, (unsigned)s->server);
+	if (!let_go(s, HOLDS_SERVER))
+		return;
+	counters_close(&v->c);
+	if (backend_of(s)->server[s->server].max_connections != 0)
+		shared_wake(&backend_slot(s)->queue_word, &backend_slot(s)->waiters);
+}
+
+static bool
+reserve_server(struct session *s, unsigned k)
+{
+	struct server_slot *v = server_slot(s, k);
+
+	if (!counters_take(&v->c, backend_of(s)->server[k].max_connections))
+		return false;
+	s->server = (int)k;
+	atomic_store_explicit(&s->p->slot->server,
+	    (int32_t)s->p->map->server[s->backend][k], memory_order_relaxed);
+	hold(s, HOLDS_SERVER);
+	return true;
+}
+
+static bool
+client_gone(const struct session *s)
+{
+	char c;
+	ssize_t n = recv(s->client, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static enum dial_verdict
+reserve_next(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried)
+{
+	int k;
+
+	for (;;) {
+		k = balance_next(s->p->balance, (unsigned)s->backend, key, tried, ntried);
+		if (k == BALANCE_NONE)
+			return DIAL_NO_SERVER;
+		if (k == BALANCE_FULL)
+			return DIAL_QUEUE_TIMEOUT;
+		if (reserve_server(s, (unsigned)k))
+			return DIAL_OK;
+	}
+}
+
+/* All are at their max-connections: wait for a place. */
+static enum dial_verdict
+queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried)
+{
+	struct backend_slot *b = backend_slot(s);
+	int64_t start = clock_us(), end = clock_deadline(clock_ms(), backend_of(s)->timeouts.queue);
+	enum dial_verdict v = DIAL_QUEUE_TIMEOUT;
+	int32_t n = atomic_fetch_add(&b->c.queued, 1) + 1;
+
+	hold(s, HOLDS_QUEUE);
+	if (n > atomic_load(&b->c.max_queued))
+		atomic_store(&b->c.max_queued, n);
+	atomic_store(&s->p->slot->state, WORKER_QUEUED);
+	atomic_fetch_add(&b->waiters, 1);
+	for (;;) {
+		uint32_t seen = atomic_load(&b->queue_word);
+		int left = clock_left(end, clock_ms());
+
+		v = reserve_next(s, key, tried, ntried);
+		if (v != DIAL_QUEUE_TIMEOUT || left == 0)
+			break;
+		if (s->p->stop >= PROXY_KILLED) {
+			v = DIAL_STOPPED;
+			break;
+		}
+		if (client_gone(s)) {
+			v = DIAL_CLIENT_GONE;
+			break;
+		}
+		/* short naps, for a client that leaves wakes nobody */
+		shared_sleep(&b->queue_word, seen, left < 0 || left > 250 ? 250 : left);
+	}
+	atomic_fetch_sub(&b->waiters, 1);
+	if (let_go(s, HOLDS_QUEUE))
+		atomic_fetch_sub(&b->c.queued, 1);
+	s->queue_us = clock_us() - start;
+	return v;
+}
+
+static struct balance_key
+session_key(const struct session *s)
+{
+	return balance_key(backend_of(s)->balance, &s->from, s->host, s->host_len);
+}
+
+static enum dial_verdict
+choose(struct session *s, const uint16_t *tried, unsigned ntried)
+{
+	struct balance_key key = session_key(s);
+	enum dial_verdict v = reserve_next(s, key, tried, ntried);
+
+	if (v == DIAL_QUEUE_TIMEOUT)
+		v = queue_wait(s, key, tried, ntried);
+	if (v == DIAL_OK)
+		counter_add(&server_slot(s, (unsigned)s->server)->c.chosen, 1);
+	return v;
+}
+
+static void
+open_backend(struct session *s)
+{
+	if (atomic_load_explicit(&s->p->slot->holds, memory_order_relaxed) & HOLDS_BACKEND)
+		return;
+	atomic_store_explicit(&s->p->slot->backend,
+	    (int32_t)s->p->map->backend[s->backend], memory_order_relaxed);
+	counters_open(&backend_slot(s)->c, clock_ms());
+	hold(s, HOLDS_BACKEND);
+}
+
+enum dial_verdict
+dial_choose(struct session *s)
+{
+	open_backend(s);
+	s->queue_us = 0;
+	return choose(s, NULL, 0);
+}
+
+void
+dial_release(struct session *s, uint64_t bytes_in, uint64_t bytes_out)
+{
+	if (s->server >= 0) {
+		struct counters *c = &server_slot(s, (unsigned)s->server)->c;
+
+		counter_add(&c->bytes_in, bytes_in);
+		counter_add(&c->bytes_out, bytes_out);
+		release_server(s);
+	}
+	if (s->backend >= 0 && let_go(s, HOLDS_BACKEND)) {
+		struct counters *c = &backend_slot(s)->c;
+
+		counter_add(&c->bytes_in, bytes_in);
+		counter_add(&c->bytes_out, bytes_out);
+		counters_close(c);
+	}
+	atomic_store_explicit(&s->p->slot->server, -1, memory_order_relaxed);
+	atomic_store_explicit(&s->p->slot->backend, -1, memory_order_relaxed);
+}
+
+void
+dial_suspect(struct session *s, unsigned server)
+{
+	uint64_t one = 1;
+
+	if (atomic_fetch_add(&server_slot(s, server)->hint, 1) == 0 &&
+	    s->p->checker_fd >= 0 && write(s->p->checker_fd, &one, sizeof(one)) < 0)
+		return;		/* the checker looks anyway, on its grid */
+}
+
+void
+dial_keepalive(int fd, int idle_ms)
+{
+	int on = 1, idle = idle_ms / 1000 > 0 ? idle_ms / 1000 : 1, interval = 10, count = 3;
+	unsigned gone = (unsigned)idle_ms + 30000;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof(gone));
+}
+
+/* --- one try -------------------------------------------------------------- */
+
+static int
+start_connect(const struct addr *a)
+{
+	int fd, on = 1, off = 0;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+
+	if (len == 0) {
+		errno = EADDRNOTAVAIL;	/* a name that does not resolve */
+		return -1;
+	}
+	if ((fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0)
+		return -1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	/* let the handshake's last ACK travel with the first bytes */
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+	if (connect(fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * Send without waiting for the connection first: near servers are connected
+ * by now, and a far one says EAGAIN, which costs one call on a slow path.
+ */
+static ssize_t
+send_first(struct session *s, int fd, struct iovec *first, int n, int64_t end)
+{
+	struct msghdr m = { .msg_iov = first, .msg_iovlen = (size_t)n };
+	struct pollfd pfd = { fd, POLLOUT, 0 };
+	ssize_t sent;
+	int left;
+
+	for (;;) {
+		sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent >= 0 || (errno != EAGAIN && errno != EINTR))
+			return sent;
+		if (s->p->stop >= PROXY_KILLED)
+			return -1;
+		left = clock_left(end, clock_ms());
+		if (left == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		poll(&pfd, 1, left);
+	}
+}
+
+static int
+try_server(struct session *s, struct iovec *first, int n, bool blocking, size_t *sent)
+{
+	int64_t start = clock_us(), end;
+	struct addr a;
+	ssize_t got;
+	int fd;
+
+	health_addr(server_slot(s, (unsigned)s->server), &a);
+	if ((fd = start_connect(&a)) < 0)
+		return -1;
+	s->p->server_fd = fd;
+	end = clock_deadline(start / 1000, backend_of(s)->timeouts.connect);
+	if ((got = send_first(s, fd, first, n, end)) < 0) {
+		s->p->server_fd = -1;
+		close(fd);
+		return -1;
+	}
+	if (blocking)
+		fcntl(fd, F_SETFL, 0);
+	s->connect_us = clock_us() - start;
+	*sent = (size_t)got;
+	return fd;
+}
+
+/* A try that failed: what everybody is told. */
+static void
+try_failed(struct session *s, bool again)
+{
+	struct server_slot *v = server_slot(s, (unsigned)s->server);
+	char text[ADDR_STRLEN];
+	struct addr a;
+
+	health_addr(v, &a);
+	log_debug("no connection to %s/%s at %s: %s", backend_of(s)->name,
+	    backend_of(s)->server[s->server].name, addr_format(&a, true, text), strerror(errno));
+	counter_add(&v->c.connect_errors, 1);
+	counter_add(&backend_slot(s)->c.connect_errors, 1);
+	if (again) {
+		counter_add(&v->c.retries, 1);
+		counter_add(&backend_slot(s)->c.retries, 1);
+	}
+	dial_suspect(s, (unsigned)s->server);
+	release_server(s);
+}
+
+enum dial_verdict
+dial_run(struct session *s, struct iovec *first, int n, bool blocking,
+    dial_prepare *prepare, void *arg, struct dial *d)
+{
+	unsigned ntried = 0, most = (unsigned)backend_of(s)->service->retries + 1;
+	bool reserved = s->server >= 0;
+	uint16_t tried[BALANCE_TRIED];
+	enum dial_verdict v;
+
+	d->fd = -1;
+	d->sent = 0;
+	if (most > BALANCE_TRIED)
+		most = BALANCE_TRIED;
+	open_backend(s);
+	if (!reserved)
+		s->queue_us = 0;
+	for (;;) {
+		if (!reserved && (v = choose(s, tried, ntried)) != DIAL_OK)
+			break;
+		reserved = false;
+		atomic_store_explicit(&s->p->slot->state, WORKER_DIALING, memory_order_relaxed);
+		if (prepare != NULL)
+			prepare(arg, (unsigned)s->server);
+		d->fd = try_server(s, first, n, blocking, &d->sent);
+		if (d->fd >= 0) {
+			struct server_slot *slot = server_slot(s, (unsigned)s->server);
+
+			counters_count(&slot->c, clock_ms());
+			counters_connect_time(&slot->c, s->connect_us);
+			counters_connect_time(&backend_slot(s)->c, s->connect_us);
+			if (ntried > 0) {
+				s->redispatched = true;
+				counter_add(&slot->c.redispatches, 1);
+				counter_add(&backend_slot(s)->c.redispatches, 1);
+			}
+			return DIAL_OK;
+		}
+		if (s->p->stop >= PROXY_KILLED) {
+			release_server(s);
+			v = DIAL_STOPPED;
+			break;
+		}
+		tried[ntried++] = (uint16_t)s->server;
+		try_failed(s, ntried < most);
+		s->retries = ntried < most ? ntried : most - 1;
+		if (ntried >= most) {
+			v = DIAL_NO_SERVER;
+			break;
+		}
+	}
+	if (v == DIAL_QUEUE_TIMEOUT && ntried > 0 && s->queue_us < 0)
+		v = DIAL_NO_SERVER;
+	return v;
+}

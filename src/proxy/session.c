@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One client, from accepted to ended: what TLS and HTTP have in common.  In a
+ * worker.  session_run is the whole life; there is no other way out of it.
+ */
+#include "config.h"
+#include "proxy/session.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/dial.h"
+#include "wire/cidr.h"
+#include "wire/proxy_header.h"
+
+#define STRESS_SLICE_MS	250	/* how soon a waiting worker sees that workers run short */
+
+_Alignas(4096) static uint8_t head_buffer[SESSION_HEAD];
+
+static void
+set_state(struct session *s, enum worker_state state)
+{
+	atomic_store_explicit(&s->p->slot->state, state, memory_order_relaxed);
+}
+
+static void
+hold(struct session *s, uint32_t what)
+{
+	atomic_fetch_or_explicit(&s->p->slot->holds, what, memory_order_relaxed);
+}
+
+static bool
+let_go(struct session *s, uint32_t what)
+{
+	return (atomic_fetch_and_explicit(&s->p->slot->holds, ~what, memory_order_relaxed) & what) != 0;
+}
+
+void
+session_code(struct session *s, char cause, char phase)
+{
+	if (s->code.cause != 0)
+		return;
+	s->code.cause = cause;
+	s->code.phase = phase;
+}
+
+void
+session_reject(struct session *s, enum reject why, char cause, char phase)
+{
+	struct counters *c = &s->p->listener_slot->c;
+
+	counter_add(&c->rejects[why], 1);
+	if (why == REJECT_DENIED || why == REJECT_LIMIT)
+		counter_add(&c->denied, 1);
+	if (why == REJECT_MALFORMED || why == REJECT_DEADLINE)
+		counter_add(&c->request_errors, 1);
+	if (s->backend >= 0)
+		counter_add(&s->p->shared->backend[s->p->map->backend[s->backend]].c.rejects[why], 1);
+	session_code(s, cause, phase);
+}
+
+const char *
+session_backend_name(const struct session *s)
+{
+	return s->backend >= 0 ? s->p->conf->backend[s->backend].name : s->p->listener->name;
+}
+
+const char *
+session_server_name(const struct session *s)
+{
+	if (s->backend < 0 || s->server < 0)
+		return "<NOSRV>";
+	return s->p->conf->backend[s->backend].server[s->server].name;
+}
+
+void
+session_title(const struct session *s)
+{
+	char from[ADDR_STRLEN];
+
+	addr_format(&s->from, true, from);
+	if (s->backend < 0)
+		setproctitle("%s %s %s", s->p->listener->name, from, s->host);
+	else
+		setproctitle("%s %s %s %s/%s", s->p->listener->name, from,
+		    s->host_len > 0 ? s->host : "-", session_backend_name(s), session_server_name(s));
+}
+
+/* --- reading --------------------------------------------------------------- */
+
+/*
+ * When workers run short, those who have not yet said whom they want get a
+ * fifth of their time (a second at least), as Postfix does under stress.
+ */
+static int64_t
+deadline_now(const struct session *s)
+{
+	int64_t full, given, start = s->accept_us / 1000;
+
+	if (s->deadline_ms == CLOCK_NEVER || atomic_load_explicit(&s->p->pool->stress, memory_order_relaxed) == 0)
+		return s->deadline_ms;
+	full = s->deadline_ms - start;
+	given = full / 5 > 1000 ? full / 5 : 1000;
+	return given < full ? start + given : s->deadline_ms;
+}
+
+bool
+session_wait_client(struct session *s)
+{
+	struct pollfd pfd = { s->client, POLLIN, 0 };
+	int left;
+
+	session_title(s);
+	for (;;) {
+		if (s->p->stop >= PROXY_KILLED)
+			return false;
+		left = clock_left(deadline_now(s), clock_ms());
+		if (left == 0)
+			return false;
+		if (left < 0 || left > STRESS_SLICE_MS)
+			left = STRESS_SLICE_MS;
+		if (poll(&pfd, 1, left) > 0)
+			return s->p->stop < PROXY_KILLED;
+	}
+}
+
+ssize_t
+session_read_head(struct session *s, bool *timed_out)
+{
+	ssize_t n;
+
+	*timed_out = false;
+	for (;;) {
+		n = recv(s->client, s->head + s->head_len, SESSION_HEAD - s->head_len, MSG_DONTWAIT);
+		if (n > 0) {
+			s->head_len += (size_t)n;
+			return n;
+		}
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			return n;
+		/* one who sends a byte at a time has no longer */
+		if (!session_wait_client(s)) {
+			*timed_out = s->p->stop < PROXY_KILLED;
+			return -1;
+		}
+	}
+}
+
+static void
+from_proxy_addr(struct addr *a, const struct proxy_addr *pa)
+{
+	memset(a, 0, sizeof(*a));
+	a->family = pa->family == PROXY_FAMILY_IPV4 ? ADDR_IPV4 : ADDR_IPV6;
+	a->port = pa->port;
+	if (pa->family == PROXY_FAMILY_IPV4) {
+		a->ip[10] = a->ip[11] = 0xff;
+		memcpy(a->ip + 12, pa->bytes, 4);
+	} else {
+		static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+		memcpy(a->ip, pa->bytes, 16);
+		if (memcmp(a->ip, mapped, sizeof(mapped)) == 0)
+			a->family = ADDR_IPV4;
+	}
+}
+
+bool
+session_read_proxy(struct session *s)
+{
+	struct proxy_header h;
+	bool timed_out;
+
+	for (;;) {
+		enum proxy_header_verdict v = proxy_header_parse(s->head, s->head_len, &h);
+		ssize_t n;
+
+		if (v == PROXY_HEADER_FOUND)
+			break;
+		if (v == PROXY_HEADER_MALFORMED) {
+			log_info("%s: no PROXY header from a peer that must send one", s->p->listener->name);
+			session_reject(s, REJECT_MALFORMED, 'P', 'R');
+			return false;
+		}
+		n = session_read_head(s, &timed_out);
+		if (n > 0)
+			continue;
+		if (timed_out)
+			session_reject(s, REJECT_DEADLINE, 'c', 'R');
+		else
+			session_reject(s, REJECT_MALFORMED, 'C', 'R');
+		return false;
+	}
+	if (!h.local) {
+		from_proxy_addr(&s->from, &h.source);
+		from_proxy_addr(&s->to, &h.destination);
+		scoreboard_set_client(s->p->slot, &s->from);
+	}
+	s->head_len -= h.len;
+	memmove(s->head, s->head + h.len, s->head_len);
+	return true;
+}
+
+/* --- who may come in ------------------------------------------------------- */
+
+static bool
+in_nets(const struct conf_nets *nets, const struct addr *a)
+{
+	unsigned i;
+
+	for (i = 0; i < nets->n; i++)
+		if (cidr_match(&nets->net[i], a->ip))
+			return true;
+	return false;
+}
+
+bool
+session_must_proxy(const struct session *s)
+{
+	return s->p->listener->accept_proxy.n > 0 &&
+	    (s->peer.family == ADDR_UNIX || in_nets(&s->p->listener->accept_proxy, &s->peer));
+}
+
+static bool
+lists_allow(const struct conf_nets *allow, const struct conf_nets *deny, const struct addr *a)
+{
+	if (a->family == ADDR_UNIX)
+		return true;
+	if (deny->n > 0 && in_nets(deny, a))
+		return false;
+	return allow->n == 0 || in_nets(allow, a);
+}
+
+bool
+session_admit(struct session *s)
+{
+	const struct conf_listener *l = s->p->listener;
+	uint32_t n, place;
+
+	if (!lists_allow(&l->allow, &l->deny, &s->from)) {
+		session_reject(s, REJECT_DENIED, 'P', 'R');
+		return false;
+	}
+	if (l->max_per_source == 0 || s->from.family == ADDR_UNIX)
+		return true;
+	n = sources_enter(s->p->shared->sources, s->p->slot->listener, &s->from, &place);
+	if (place != SOURCES_NONE) {
+		atomic_store_explicit(&s->p->slot->source, place, memory_order_relaxed);
+		hold(s, HOLDS_SOURCE);
+	}
+	if (n <= l->max_per_source)
+		return true;
+	session_reject(s, REJECT_LIMIT, 'P', 'R');
+	return false;
+}
+
+bool
+session_route(struct session *s)
+{
+	const struct conf_service *service;
+	int b;
+
+	b = route_find(s->p->route, s->p->listener_index, s->host, s->host_len, NULL);
+	if (b < 0) {
+		session_reject(s, s->host_len > 0 ? REJECT_UNKNOWN_NAME : REJECT_NO_NAME, 'S', 'C');
+		return false;
+	}
+	service = s->p->conf->backend[b].service;
+	s->backend = b;
+	if (!lists_allow(&service->allow, &service->deny, &s->from)) {
+		session_reject(s, REJECT_DENIED, 'P', 'R');
+		return false;
+	}
+	scoreboard_set_host(s->p->slot, s->host);
+	return true;
+}
+
+/* --- the end ----------------------------------------------------------------- */
+
+void
+session_last_word(struct session *s, const void *bytes, size_t len, int ms)
+{
+	int64_t end = clock_ms() + ms;
+	struct pollfd pfd = { s->client, POLLIN, 0 };
+	char trash[4096];
+	ssize_t n;
+	int left;
+
+	if (len > 0 && send(s->client, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return;
+	counter_add(&s->p->listener_slot->c.bytes_out, len);
+	shutdown(s->client, SHUT_WR);
+	/* a close with bytes unread would be a reset, and could overtake them */
+	for (;;) {
+		n = recv(s->client, trash, sizeof(trash), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return;
+		if (n > 0)
+			continue;
+		left = clock_left(end, clock_ms());
+		if (left == 0 || s->p->stop >= PROXY_KILLED || poll(&pfd, 1, left) <= 0)
+			return;
+	}
+}
+
+size_t
+session_log_head(const struct session *s, const struct addr *from, int64_t wall_ms, char *buf, size_t size)
+{
+	static time_t said = -1;	/* the date is made once a second */
+	static char date[32];
+	char text[ADDR_STRLEN];
+	time_t t = (time_t)(wall_ms / 1000);
+	int n;
+
+	if (t != said) {
+		struct tm tm;
+
+		localtime_r(&t, &tm);
+		strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S", &tm);
+		said = t;
+	}
+	n = snprintf(buf, size, "%s [%s.%03d] %s %s/%s", addr_format(from, false, text),
+	    date, (int)(wall_ms % 1000), s->p->listener->name,
+	    session_backend_name(s), session_server_name(s));
+	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+size_t
+session_log_counts(const struct session *s, char *buf, size_t size)
+{
+	const struct shared *sh = s->p->shared;
+	int be = 0, srv = 0, n;
+
+	if (s->backend >= 0)
+		be = atomic_load(&sh->backend[s->p->map->backend[s->backend]].c.current);
+	if (s->backend >= 0 && s->server >= 0)
+		srv = atomic_load(&sh->server[s->p->map->server[s->backend][s->server]].c.current);
+	n = snprintf(buf, size, "%d/%d/%d/%d/%s%u 0/%d",
+	    atomic_load(&sh->head->connections), atomic_load(&s->p->listener_slot->c.current),
+	    be, srv, s->redispatched ? "+" : "", s->retries,
+	    s->queue_us > 0 ? 1 : 0);
+	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+/* Past max-connections a client waits, accepted but unread: to it the same as
+ * waiting in the backlog. */
+static bool
+take_permit(struct session *s)
+{
+	struct shared_head *h = s->p->shared->head;
+	int32_t max = (int32_t)s->p->conf->max_connections, n;
+	bool waiting = false, got = false;
+
+	while (s->p->stop < PROXY_KILLED) {
+		uint32_t seen = atomic_load(&h->permit_word);
+
+		n = atomic_fetch_add(&h->connections, 1) + 1;
+		if (n <= max) {
+			got = true;
+			break;
+		}
+		atomic_fetch_sub(&h->connections, 1);
+		if (!waiting) {
+			waiting = true;
+			set_state(s, WORKER_WAITING);
+			atomic_fetch_add(&h->permit_waiters, 1);
+			continue;
+		}
+		shared_sleep(&h->permit_word, seen, 1000);
+	}
+	if (waiting)
+		atomic_fetch_sub(&h->permit_waiters, 1);
+	if (!got)
+		return false;
+	hold(s, HOLDS_PERMIT);
+	if (n > atomic_load_explicit(&h->max_connections, memory_order_relaxed))
+		atomic_store_explicit(&h->max_connections, n, memory_order_relaxed);
+	return true;
+}
+
+static void
+session_begin(struct session *s, struct proxy *p, int fd, const struct addr *peer)
+{
+	struct worker_slot *w = p->slot;
+
+	memset(s, 0, sizeof(*s));
+	s->p = p;
+	s->client = fd;
+	s->peer = s->from = *peer;
+	s->backend = s->server = -1;
+	s->queue_us = s->connect_us = -1;
+	s->head = head_buffer;
+	p->client_fd = fd;
+	p->server_fd = -1;
+	s->accept_us = clock_us();
+	s->accept_wall_ms = clock_wall_ms();
+	atomic_store_explicit(&w->since_ms, s->accept_us / 1000, memory_order_relaxed);
+	atomic_store_explicit(&w->last_ms, s->accept_us / 1000, memory_order_relaxed);
+	atomic_store_explicit(&w->bytes_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->bytes_out, 0, memory_order_relaxed);
+	scoreboard_set_client(w, peer);
+	set_state(s, WORKER_READING);
+}
+
+static void
+session_end(struct session *s)
+{
+	struct worker_slot *w = s->p->slot;
+
+	s->p->client_fd = -1;
+	if (s->client >= 0)
+		close(s->client);
+	atomic_store_explicit(&w->bytes_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->bytes_out, 0, memory_order_relaxed);
+	if (let_go(s, HOLDS_SOURCE))
+		sources_leave(s->p->shared->sources, atomic_load(&w->source));
+	if (let_go(s, HOLDS_LISTENER))
+		counters_close(&s->p->listener_slot->c);
+	if (let_go(s, HOLDS_PERMIT)) {
+		atomic_fetch_sub(&s->p->shared->head->connections, 1);
+		shared_wake(&s->p->shared->head->permit_word, &s->p->shared->head->permit_waiters);
+	}
+}
+
+void
+session_run(struct proxy *p, int fd, const struct addr *peer)
+{
+	static struct session session;
+	struct session *s = &session;
+	int ms = p->listener->protocol == CONF_TLS ?
+	    p->listener->timeouts.handshake : p->listener->timeouts.request;
+
+	session_begin(s, p, fd, peer);
+	/* an operator must see the statistics of a daemon that is full */
+	if (p->listener->protocol == CONF_STATS || take_permit(s)) {
+		s->deadline_ms = clock_deadline(clock_ms(), ms);
+		counters_open(&p->listener_slot->c, clock_ms());
+		hold(s, HOLDS_LISTENER);
+		switch (p->listener->protocol) {
+		case CONF_TLS:
+			session_tls(s);
+			break;
+		case CONF_HTTP:
+			session_http(s);
+			break;
+		case CONF_STATS:
+			session_stats(s);
+			break;
+		}
+	}
+	session_end(s);
+}
