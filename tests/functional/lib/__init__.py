@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: ISC
+"""What the functional tests share: the daemon, its peers, and a runner.
+
+Standard library only.  Everything made here (daemons, servers, directories)
+is known to the runner, which ends it when its case ends and, where the case
+failed, first prints what it has to tell.
+"""
+
+from .backends import (EchoBackend, HttpBackend, ProxyBackend, TcpBackend,
+                       TlsBackend)
+from .certs import Certs
+from .clients import (alert, ask, connect, curl, exchange, http_request,
+                      read_all, read_until, s_client, tls_get)
+from .daemon import CTL, DURWARD, SRCDIR, Durward, run_durward, write_conf
+from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
+                    record, records, server_name, simple_hello)
+from .nginx import Nginx, find_nginx
+from .ports import free_port
+from .procs import alive, children, group_of, title
+from .run import (Failure, Skip, check, equal, main, own, scratch, skip,
+                  wait_for)
+
+ALERT_CLOSE_NOTIFY = 0
+ALERT_UNEXPECTED_MESSAGE = 10
+ALERT_DECODE_ERROR = 50
+ALERT_INTERNAL_ERROR = 80
+ALERT_UNRECOGNIZED_NAME = 112

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: ISC
+"""Free loopback ports, no two alike in all the tests that run at once.
+
+They lie below the range from which the kernel takes ports for outgoing
+connections; an abstract unix socket named after the port is the lock, and
+goes with the process.
+"""
+
+import random
+import socket
+
+FIRST, LAST = 20000, 20999
+
+_locks = []
+
+
+def free_port(address='127.0.0.1'):
+    for port in random.sample(range(FIRST, LAST + 1), LAST - FIRST + 1):
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            lock.bind('\0durward-test-port-%d' % port)
+        except OSError:
+            lock.close()
+            continue
+        if _is_free(port, address):
+            _locks.append(lock)
+            return port
+        lock.close()
+    raise RuntimeError('no port is free between %d and %d' % (FIRST, LAST))
+
+
+def _is_free(port, address):
+    for where in (address, '0.0.0.0'):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind((where, port))
+            except OSError:
+                return False
+    return True

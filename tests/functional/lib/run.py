@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: ISC
+"""The runner: each test_* function of a file is a case, one line each.
+
+Exit status for automake: 0 all passed, 1 some failed, 77 all were skipped.
+"""
+
+import inspect
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+CASE_LIMIT = 120    # seconds; a case that hangs is a case that failed
+
+
+class Failure(Exception):
+    """The program under test did not do what its contract says."""
+
+
+class Skip(Exception):
+    """This machine lacks what the case needs."""
+
+
+_owned = []
+
+
+def own(thing):
+    """Have the runner close() this when the case ends, newest first; where
+    the case failed it prints what thing.evidence() returns before."""
+    _owned.append(thing)
+    return thing
+
+
+def check(condition, message, *args):
+    if not condition:
+        raise Failure(message % args if args else message)
+
+
+def equal(got, want, what='value'):
+    if got != want:
+        raise Failure('%s: got %r, want %r' % (what, got, want))
+
+
+def skip(why):
+    raise Skip(why)
+
+
+def wait_for(condition, limit=10.0, what=None, pause=0.02):
+    """Poll until condition() is true and return what it said; fail past
+    limit seconds.  A condition that raises OSError is not true yet."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            got = condition()
+        except OSError:
+            got = None
+        if got:
+            return got
+        if time.monotonic() >= end:
+            raise Failure('waited %.1f s for %s' % (
+                limit, what or inspect.getsource(condition).strip()))
+        time.sleep(pause)
+
+
+class _Scratch:
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix='durward-test.')
+        os.chmod(self.path, 0o755)
+
+    def close(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def scratch():
+    """A fresh directory, removed when the case ends."""
+    return own(_Scratch()).path
+
+
+def _close_all(failed):
+    """Close what the case owned; returns what went wrong in that."""
+    trouble = []
+    things = list(reversed(_owned))
+    del _owned[:]
+    if failed:
+        for thing in things:
+            show = getattr(thing, 'evidence', None)
+            if show:
+                _print_evidence(show)
+    for thing in things:
+        try:
+            thing.close()
+        except Exception as e:  # each must get its turn
+            trouble.append(e)
+            show = getattr(thing, 'evidence', None)
+            if show and not failed:
+                _print_evidence(show)
+    return trouble
+
+
+def _print_evidence(show):
+    try:
+        text = show()
+    except Exception as e:
+        text = 'no evidence: %r' % e
+    for line in text.rstrip('\n').split('\n'):
+        print('    | ' + line)
+
+
+def _too_long(signum, frame):
+    raise Failure('the case took over %d s' % CASE_LIMIT)
+
+
+def _run_case(name, function):
+    begun = time.monotonic()
+    problem = skipped = None
+    signal.alarm(CASE_LIMIT)
+    try:
+        function()
+    except Skip as e:
+        skipped = str(e)
+    except Exception as e:
+        problem = e
+        trace = traceback.format_exc()
+    signal.alarm(30)
+    if problem is not None:
+        print('FAIL %s: %s' % (name, problem))
+        print('    ' + trace.rstrip().replace('\n', '\n    '))
+    trouble = _close_all(problem is not None)
+    signal.alarm(0)
+    for e in trouble:
+        print('FAIL %s: at the end: %s: %s' % (name, type(e).__name__, e))
+    took = time.monotonic() - begun
+    if problem is not None or trouble:
+        result = 'FAIL'
+    elif skipped is not None:
+        result = 'skip'
+        print('skip %s: %s' % (name, skipped))
+    else:
+        result = 'ok'
+        print('ok   %s (%.2f s)' % (name, took))
+    sys.stdout.flush()
+    return result
+
+
+def main():
+    """Run the caller's test_* functions, or those that the arguments name."""
+    module = sys.modules['__main__']
+    cases = [(n, f) for n, f in vars(module).items()
+             if n.startswith('test_') and callable(f)]
+    wanted = sys.argv[1:]
+    if wanted:
+        cases = [c for c in cases if any(w in c[0] for w in wanted)]
+    signal.signal(signal.SIGALRM, _too_long)
+    before = time.monotonic()
+    results = []
+    for name, function in cases:
+        results.append(_run_case(name, function))
+    counts = {r: results.count(r) for r in ('ok', 'FAIL', 'skip')}
+    print('%d cases: %d ok, %d failed, %d skipped, in %.1f s' % (
+        len(results), counts['ok'], counts['FAIL'], counts['skip'],
+        time.monotonic() - before))
+    sys.stdout.flush()
+    if counts['FAIL'] or not results:
+        status = 1
+    elif counts['ok']:
+        status = 0
+    else:
+        status = 77
+    # not sys.exit: no thread of a server may keep a finished test alive
+    os._exit(status)
