@@ -64,23 +64,6 @@ random_seed(uint64_t *seed)
 	return getrandom(seed, sizeof(*seed), 0) == sizeof(*seed) ? 0 : -1;
 }
 
-/* The highest slots in use of a segment that was taken over. */
-static void
-count_used(struct shared *s)
-{
-	unsigned i;
-
-	for (i = 0; i < SHARED_BACKENDS; i++)
-		if (atomic_load(&s->backend[i].used))
-			s->nbackend = i + 1;
-	for (i = 0; i < SHARED_SERVERS; i++)
-		if (atomic_load(&s->server[i].used))
-			s->nserver = i + 1;
-	for (i = 0; i < SHARED_WORKERS; i++)
-		if (atomic_load(&s->worker[i].pid) != 0)
-			s->nworker = i + 1;
-}
-
 int
 shared_map(struct shared *s, int fd)
 {
@@ -125,7 +108,6 @@ shared_map(struct shared *s, int fd)
 		errno = EPROTO;
 		return -1;
 	}
-	count_used(s);
 	return 0;
 fail:
 	if (fresh)
@@ -236,8 +218,8 @@ take_backend(struct shared *s, const char *name, uint32_t listener)
 	strcpy(b->name, name);
 	b->listener = listener;
 	atomic_store(&b->used, 1);
-	if (s->nbackend <= i)
-		s->nbackend = i + 1;
+	if (s->head->nbackend <= i)
+		s->head->nbackend = i + 1;
 	return i;
 }
 
@@ -258,8 +240,8 @@ take_server(struct shared *s, uint32_t backend, const char *name, unsigned *from
 	v->backend = backend;
 	atomic_store(&v->since_ms, clock_ms());
 	atomic_store(&v->used, 1);
-	if (s->nserver <= i)
-		s->nserver = i + 1;
+	if (s->head->nserver <= i)
+		s->head->nserver = i + 1;
 	return i;
 }
 
@@ -345,12 +327,12 @@ shared_bind(struct shared *s, const struct conf *c)
 	m->backend = calloc(c->nbackend + 1, sizeof(*m->backend));
 	m->server = calloc(c->nbackend + 1, sizeof(*m->server));
 	if (m->listener == NULL || m->backend == NULL || m->server == NULL ||
-	    finder_init(&fb, s->nbackend) != 0 || finder_init(&fs, s->nserver) != 0)
+	    finder_init(&fb, s->head->nbackend) != 0 || finder_init(&fs, s->head->nserver) != 0)
 		goto out;
-	for (i = 0; i < s->nbackend; i++)
+	for (i = 0; i < s->head->nbackend; i++)
 		if (atomic_load(&s->backend[i].used))
 			finder_add(&fb, s->backend[i].name, 0, i);
-	for (i = 0; i < s->nserver; i++)
+	for (i = 0; i < s->head->nserver; i++)
 		if (atomic_load(&s->server[i].used))
 			finder_add(&fs, s->server[i].name, s->server[i].backend + 1, i);
 	errno = ENOSPC;
@@ -404,7 +386,7 @@ shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c)
 			server[m->server[i][k]] = 1;
 	}
 	/* an older generation's workers still count in theirs */
-	for (i = 0; i < s->nworker; i++) {
+	for (i = 0; i < s->head->nworker; i++) {
 		const struct worker_slot *w = &s->worker[i];
 
 		if (atomic_load(&w->pid) == 0)
@@ -412,10 +394,10 @@ shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c)
 		if (atomic_load(&w->generation) != atomic_load(&s->head->generation))
 			goto out;
 	}
-	for (i = 0; i < s->nserver; i++)
+	for (i = 0; i < s->head->nserver; i++)
 		if (!server[i])
 			atomic_store(&s->server[i].used, 0);
-	for (i = 0; i < s->nbackend; i++)
+	for (i = 0; i < s->head->nbackend; i++)
 		if (!backend[i])
 			atomic_store(&s->backend[i].used, 0);
 	for (i = 0; i < SHARED_LISTENERS; i++)
@@ -451,8 +433,8 @@ shared_take_worker(struct shared *s)
 		atomic_store(&w->since_ms, clock_ms());
 		atomic_store(&w->text_seq, 0);
 		w->host[0] = '\0';
-		if (s->nworker <= i)
-			s->nworker = i + 1;
+		if (s->head->nworker <= i)
+			s->head->nworker = i + 1;
 		return (int)i;
 	}
 	errno = ENOSPC;

@@ -45,6 +45,8 @@ struct shared_head {
 	_Atomic int32_t master_pid;
 	_Atomic int64_t started_ms, reloaded_ms;	/* clock_ms */
 	_Atomic uint64_t reloads;
+	/* master: slots from 0 on that were ever used; whoever scans stops there */
+	_Atomic uint32_t nbackend, nserver, nworker;
 	_Alignas(64) _Atomic int32_t connections;	/* workers: permits taken */
 	_Atomic int32_t max_connections;	/* the most at one time */
 	_Atomic uint32_t permit_word;		/* futex: raised when one is given back */
@@ -62,7 +64,6 @@ struct shared {			/* private to a process: where things are */
 	struct server_slot *server;
 	struct worker_slot *worker;
 	struct sources *sources;
-	unsigned nbackend, nserver, nworker;	/* slots from 0 on that were ever used (master) */
 };
 
 /* Make or (fd >= 0) take over the segment.  0, or -1 with errno; EPROTO where

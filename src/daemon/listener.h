@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Listening sockets: opened by the master, carried over reloads and upgrades
+ * by the address they were bound to.
+ */
+#ifndef DURWARD_LISTENER_H
+#define DURWARD_LISTENER_H
+
+#include "state/conf.h"
+
+/* Open the socket of one bind of one listener, with all the options that its
+ * clients inherit; -1 with errno.  Root removes a stale unix: socket first. */
+int listener_open(const struct conf *c, const struct conf_listener *l, const struct conf_bind *b);
+
+/* Set (again) what a changed configuration may have changed on an open one. */
+void listener_tune(int fd, const struct conf *c, const struct conf_listener *l, const struct conf_bind *b);
+
+/* How long the kernel keeps a silent client from us, in s: the most that
+ * TCP_DEFER_ACCEPT can do and not be later than ms.  0: none. */
+int listener_defer(int ms);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The logger process.  It sleeps a few milliseconds after each read: while it
+ * sleeps no writer has to wake it, and what came meanwhile goes in one turn.
+ */
+#include "config.h"
+#include "daemon/logger.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NAP_MS	5
+
+int
+logger_send_file(int master_fd, int file)
+{
+	char byte = 'f', control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+
+	memset(control, 0, sizeof(control));
+	c = CMSG_FIRSTHDR(&m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &file, sizeof(int));
+	return sendmsg(master_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -1;
+}
+
+/* False: the master has gone. */
+static bool
+receive_file(int master_fd, struct log_sink *sink)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+
+	if (recvmsg(master_fd, &m, MSG_DONTWAIT) <= 0)
+		return errno == EAGAIN || errno == EINTR;
+	c = CMSG_FIRSTHDR(&m);
+	if (c != NULL && c->cmsg_type == SCM_RIGHTS) {
+		if (sink->fd >= 0)
+			close(sink->fd);
+		memcpy(&sink->fd, CMSG_DATA(c), sizeof(int));
+	}
+	return true;
+}
+
+/* Hand on the whole lines in buf[0..len); returns how much they were. */
+static size_t
+take_lines(struct log_sink *sink, const char *buf, size_t len)
+{
+	size_t at = 0;
+	const char *end;
+
+	while ((end = memchr(buf + at, '\n', len - at)) != NULL) {
+		log_sink_record(sink, buf + at, (size_t)(end - buf) - at);
+		at = (size_t)(end - buf) + 1;
+	}
+	return at;
+}
+
+void
+logger_run(int pipe_fd, int master_fd, struct log_sink *sink)
+{
+	static char buf[65536];
+	struct pollfd pfd[2] = { { pipe_fd, POLLIN, 0 }, { master_fd, POLLIN, 0 } };
+	size_t have = 0, used;
+	ssize_t n;
+
+	for (;;) {
+		if (poll(pfd, 2, -1) < 0)
+			continue;
+		if (pfd[1].revents != 0 && !receive_file(master_fd, sink))
+			pfd[1].fd = -1;
+		if (pfd[0].revents == 0)
+			continue;
+		n = read(pipe_fd, buf + have, sizeof(buf) - have);
+		if (n == 0)
+			return;
+		if (n < 0)
+			continue;
+		have += (size_t)n;
+		used = take_lines(sink, buf, have);
+		if (used == 0 && have == sizeof(buf))
+			used = have;	/* no line is that long: a torn record */
+		memmove(buf, buf + used, have - used);
+		have -= used;
+		poll(NULL, 0, NAP_MS);
+	}
+}

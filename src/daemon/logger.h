@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The logger: reads what all others write into one pipe and puts it where the
+ * configuration says (base/log_sink.h).  A process of its own, so that no
+ * other ever waits for a disk or a syslog.
+ */
+#ifndef DURWARD_LOGGER_H
+#define DURWARD_LOGGER_H
+
+#include "base/log_sink.h"
+
+/* Read records from pipe_fd until its last writer is gone.  From master_fd
+ * (SOCK_SEQPACKET) come new log files, as descriptors. */
+void logger_run(int pipe_fd, int master_fd, struct log_sink *sink);
+
+/* For the master: hand the logger a log file that was opened anew.  0, -1. */
+int logger_send_file(int master_fd, int file);
+
+#endif
