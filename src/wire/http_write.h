@@ -57,10 +57,10 @@ const char *http_reason(unsigned status);
 #define HTTP_ERROR_MAX	512	/* room for any of http_write_error */
 
 /*
- * An answer of durward's own, head and short HTML body, for 400, 401, 403,
- * 404, 405, 408, 417, 421, 431, 500, 501, 502, 503, 504 or 505.  Connection:
- * close where close; keep-alive is said where not close and client_minor is
- * 0.  is_head leaves the body out.  Returns the length, -1 where size is too small.
+ * An answer of durward's own, head and short HTML body, for 400, 404, 408,
+ * 431, 502, 503, 504 or 505.  Connection: close where close; keep-alive is
+ * said where not close and client_minor is 0.  is_head leaves the body out.
+ * Returns the length, -1 for another status or where size is too small.
  */
 ssize_t http_write_error(unsigned status, unsigned client_minor, bool close,
     bool is_head, char *buf, size_t size);
