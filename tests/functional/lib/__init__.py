@@ -17,8 +17,8 @@ from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
 from .nginx import Nginx, find_nginx
 from .ports import free_port
 from .procs import alive, children, group_of, title
-from .run import (Failure, Skip, check, equal, main, own, scratch, skip,
-                  wait_for)
+from .run import (Failure, Skip, check, equal, main, own, scratch, shared,
+                  skip, wait_for)
 
 ALERT_CLOSE_NOTIFY = 0
 ALERT_UNEXPECTED_MESSAGE = 10

@@ -24,7 +24,8 @@ class Skip(Exception):
     """This machine lacks what the case needs."""
 
 
-_owned = []
+_owned = []      # by the case that runs
+_shared = []     # by the whole file
 
 
 def own(thing):
@@ -32,6 +33,22 @@ def own(thing):
     the case failed it prints what thing.evidence() returns before."""
     _owned.append(thing)
     return thing
+
+
+def shared(make):
+    """For a function that makes what several cases use: it runs once, and
+    what it owns is closed after the last case."""
+    made = []
+
+    def get():
+        if not made:
+            mark = len(_owned)
+            value = make()
+            _shared.extend(_owned[mark:])
+            del _owned[mark:]
+            made.append(value)
+        return made[0]
+    return get
 
 
 def check(condition, message, *args):
@@ -79,13 +96,13 @@ def scratch():
     return own(_Scratch()).path
 
 
-def _close_all(failed):
-    """Close what the case owned; returns what went wrong in that."""
+def _close_all(owned, failed=False):
+    """Close what was owned; returns what went wrong in that."""
     trouble = []
-    things = list(reversed(_owned))
-    del _owned[:]
+    things = list(reversed(owned))
+    del owned[:]
     if failed:
-        for thing in things:
+        for thing in things + _shared:
             show = getattr(thing, 'evidence', None)
             if show:
                 _print_evidence(show)
@@ -128,7 +145,7 @@ def _run_case(name, function):
     if problem is not None:
         print('FAIL %s: %s' % (name, problem))
         print('    ' + trace.rstrip().replace('\n', '\n    '))
-    trouble = _close_all(problem is not None)
+    trouble = _close_all(_owned, problem is not None)
     signal.alarm(0)
     for e in trouble:
         print('FAIL %s: at the end: %s: %s' % (name, type(e).__name__, e))
@@ -158,6 +175,11 @@ def main():
     results = []
     for name, function in cases:
         results.append(_run_case(name, function))
+    signal.alarm(60)
+    for e in _close_all(_shared):
+        print('FAIL after all: %s: %s' % (type(e).__name__, e))
+        results.append('FAIL')
+    signal.alarm(0)
     counts = {r: results.count(r) for r in ('ok', 'FAIL', 'skip')}
     print('%d cases: %d ok, %d failed, %d skipped, in %.1f s' % (
         len(results), counts['ok'], counts['FAIL'], counts['skip'],

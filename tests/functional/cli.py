@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""durward's options, its exit status and its messages."""
+
+import os
+import re
+import socket
+import subprocess
+
+from lib import (CTL, SRCDIR, check, equal, free_port, main, run_durward,
+                 scratch, write_conf)
+from lib.daemon import preamble
+
+GOOD = '''\
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+cluster "hub" {
+    service "ingress" {
+        listeners = {"https"}
+        hosts     = {"*.apps.hub.example.org"}
+        servers   = {"compute0=192.0.2.23", "compute1=192.0.2.24:8443"}
+    }
+}
+'''
+
+
+def test_t_says_ok():
+    path = write_conf(GOOD)
+    run = run_durward('-t', '-c', path)
+    equal((run.returncode, run.stdout, run.stderr), (0, path + ': ok\n', ''))
+
+
+def test_the_sample_is_good():
+    run = run_durward('-t', '-c', os.path.join(SRCDIR, 'etc', 'durward.conf'))
+    equal(run.returncode, 0, run.stderr)
+    check(run.stdout.endswith('durward.conf: ok\n'), '%r', run.stdout)
+
+
+# what is wrong, the text, the line to blame, what the message must name
+BAD = [
+    ('an unknown key', GOOD + 'colour = "red"\n', 9, 'colour'),
+    ('an unknown key in a section', GOOD.replace(
+        'hosts ', 'colour = "red"\n        hosts ', 1), 5, 'colour'),
+    ('a duration without a unit', 'drain-timeout = "30"\n' + GOOD, 1,
+     'drain-timeout'),
+    ('a duration of nothing known', 'drain-timeout = "3 moons"\n' + GOOD, 1,
+     'drain-timeout'),
+    ('an unknown protocol', GOOD.replace('"tls"', '"gopher"'), 1, 'protocol'),
+    ('a bad address to bind', GOOD.replace('127.0.0.1:@https@', '127.0.0.300:1'),
+     1, 'bind'),
+    ('a bad port', GOOD.replace(':8443', ':84430'), 6, '84430'),
+    ('an unknown listener', GOOD.replace('{"https"}', '{"nowhere"}'), 4,
+     'nowhere'),
+    ('no host', GOOD.replace('{"*.apps.hub.example.org"}', '{}'), 3, 'host'),
+    ('no server', re.sub(r'servers *= .*', '', GOOD), 3, 'server'),
+    ('a server twice', GOOD.replace('compute1=', 'compute0='), 6, 'compute0'),
+    ('a bad expression', GOOD.replace('*.apps.hub.example.org', '~(('), 5,
+     r'hosts|~\(\('),
+    ('a bad network', GOOD.replace('listeners ', 'allow = {"10.0.0.0/33"}\n'
+     '        listeners ', 1), 4, 'allow'),
+    ('a negative weight', GOOD.replace('servers ', 'server "x" { address = '
+     '"192.0.2.9" weight = -1 }\n        servers ', 1), 6, 'weight'),
+    ('the same cluster twice', GOOD + 'cluster "hub" {\n}\n', 9, 'hub'),
+    ('no string where one is due', GOOD + 'log = {\n', 9, 'log'),
+    ('a listener twice', 'listener "https" { bind = {"127.0.0.1:9"} '
+     'protocol = "tls" }\n' + GOOD, 2, 'https'),
+]
+
+
+def test_each_error_names_file_line_and_key():
+    for what, text, line, word in BAD:
+        path = write_conf(text)
+        run = run_durward('-t', '-c', path)
+        equal((run.returncode, run.stdout), (1, ''), what)
+        first = 'durward: %s:%d: ' % (path, line)
+        check(any(out.startswith(first) and re.search(word, out[len(first):])
+                  for out in run.stderr.split('\n')),
+              '%s: no "%s... %s ..." in %r', what, first, word, run.stderr)
+
+
+def test_a_pattern_twice_names_both_lines():
+    path = write_conf(GOOD + GOOD[GOOD.index('cluster'):].replace(
+        '"hub"', '"two"'))
+    run = run_durward('-t', '-c', path)
+    equal(run.returncode, 1)
+    check(re.search(r'%s:12: .*\b5\b' % re.escape(path), run.stderr),
+          '%r', run.stderr)
+
+
+def test_every_error_is_named():
+    path = write_conf('colour = "red"\ndrain-timeout = "30"\n' +
+                      GOOD.replace(':8443', ':84430'))
+    run = run_durward('-t', '-c', path)
+    equal(run.returncode, 1)
+    for line in (1, 2, 8):
+        check('durward: %s:%d: ' % (path, line) in run.stderr,
+              'line %d is missing in %r', line, run.stderr)
+
+
+def test_data_is_never_a_format():
+    path = write_conf(GOOD.replace('{"https"}', '{"%s%s%n%1000d"}'))
+    run = run_durward('-t', '-c', path)
+    equal(run.returncode, 1)
+    check('%s%s%n%1000d' in run.stderr, '%r', run.stderr)
+
+
+def test_a_file_that_is_not_there():
+    path = os.path.join(scratch(), 'none.conf')
+    for option in '-t', '-T', '-f':
+        run = run_durward(option, '-c', path)
+        equal(run.returncode, 1, option)
+        check(path in run.stderr and 'No such file' in run.stderr, '%r',
+              run.stderr)
+
+
+def test_errors_are_the_same_without_t():
+    path = write_conf('colour = "red"\n' + GOOD)
+    for options in ['-T'], ['-f'], [], ['-r', 'https,x']:
+        run = run_durward(*options, '-c', path)
+        equal((run.returncode, run.stdout), (1, ''), str(options))
+        check('durward: %s:1: ' % path in run.stderr, '%r', run.stderr)
+
+
+def test_upper_t_prints_what_parses_back():
+    for text in (GOOD, open(os.path.join(SRCDIR, 'etc/durward.conf')).read(),
+                 GOOD + 'listener "stats" { bind = {"127.0.0.1:@stats@"} '
+                 'protocol = "stats" user = "admin" password = "password" '
+                 'uri = "/haproxy?stats" }\n'):
+        path = write_conf(text)
+        first = run_durward('-T', '-c', path)
+        equal(first.returncode, 0, first.stderr)
+        check('password = "password"' not in first.stdout,
+              'a password in clear')
+        again = write_conf(first.stdout)
+        run = run_durward('-t', '-c', again)
+        equal(run.returncode, 0, run.stderr)
+        second = run_durward('-T', '-c', again)
+        equal((second.returncode, second.stdout), (0, first.stdout),
+              'the second printing')
+        for key in ('drain-timeout', 'max-connections', 'handshake', 'rise',
+                    'retries', 'tcp-keepalive', 'spare-workers'):
+            check(key in first.stdout, 'no %s in -T', key)
+
+
+def test_r_routes():
+    path = write_conf(GOOD)
+    run = run_durward('-c', path, '-r', 'https,a.apps.hub.example.org,192.0.2.7')
+    equal((run.returncode, run.stderr), (0, ''))
+    check(re.match(r'hub\.ingress\.https/compute[01]\n$', run.stdout), '%r',
+          run.stdout)
+    chosen = {run_durward('-c', path, '-r',
+                          'https,a.apps.hub.example.org,192.0.2.%d' % i).stdout
+              for i in range(1, 20)}
+    equal(len(chosen), 2, 'servers in use')
+    for question in ('https,b.example.org', 'https,', 'nowhere,x',
+                     'https,a.b.apps.hub.example.org'):
+        run = run_durward('-c', path, '-r', question)
+        equal((run.returncode, run.stdout), (1, ''), question)
+        check(run.stderr.startswith('durward: '), '%r', run.stderr)
+
+
+def test_usage():
+    for args in (['-Z'], ['-r'], ['stray'], ['-c']):
+        run = run_durward(*args)
+        equal((run.returncode, run.stdout), (2, ''), str(args))
+        check('usage' in run.stderr.lower(), '%r', run.stderr)
+    run = run_durward('-h')
+    equal((run.returncode, run.stderr), (0, ''))
+    check('durward [-fhtTV]' in run.stdout, '%r', run.stdout)
+    run = run_durward('-V')
+    equal(run.returncode, 0)
+    check(re.match(r'durward \d+\.\d+', run.stdout), '%r', run.stdout)
+
+
+def test_ctl_usage():
+    for args in ([], ['-Z'], ['dance'], ['kill'], ['drain']):
+        run = subprocess.run([CTL] + args, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             universal_newlines=True, timeout=20)
+        equal((run.returncode, run.stdout), (2, ''), str(args))
+        check('usage' in run.stderr.lower(), '%r', run.stderr)
+
+
+def test_ctl_without_a_daemon():
+    run = subprocess.run([CTL, '-s', scratch() + '/none.sock', 'ping'],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, universal_newlines=True,
+                         timeout=20)
+    equal((run.returncode, run.stdout), (1, ''))
+    check('none.sock' in run.stderr, '%r', run.stderr)
+
+
+def test_include():
+    directory = scratch()
+    os.mkdir(directory + '/conf.d')
+    with open(directory + '/conf.d/hub.conf', 'w') as f:
+        f.write(GOOD[GOOD.index('cluster'):])
+    head = GOOD[:GOOD.index('cluster')]
+    path = write_conf(head + 'include("conf.d/*.conf")\n', directory)
+    run = run_durward('-t', '-c', path)
+    equal((run.returncode, run.stdout), (0, path + ': ok\n'), run.stderr)
+    with open(directory + '/conf.d/two.conf', 'w') as f:
+        f.write('\n\ncolour = "red"\n')
+    run = run_durward('-t', '-c', path)
+    equal(run.returncode, 1)
+    check('conf.d/two.conf:3: ' in run.stderr and 'colour' in run.stderr,
+          '%r', run.stderr)
+
+
+def test_warnings_do_not_fail():
+    slow = GOOD.replace('listeners ', 'check { interval = "20s" }\n'
+                        '        listeners ', 1)
+    joined = '''\
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+cluster "one" { service "a" { listeners = {"https"}
+    hosts = {"a.example.org"} servers = {"192.0.2.1"} } }
+cluster "two" { service "b" { listeners = {"https"}
+    hosts = {"b.example.org"} servers = {"192.0.2.2"} } }
+'''
+    hidden = GOOD + '''\
+cluster "two" { service "x" { listeners = {"https"}
+    hosts = {"a.apps.hub.example.org"} servers = {"192.0.2.1"} } }
+'''
+    for what, text in (('slow', slow), ('joined', joined), ('hidden', hidden)):
+        path = write_conf(text)
+        run = run_durward('-t', '-c', path)
+        equal((run.returncode, run.stdout), (0, path + ': ok\n'), what)
+        check(run.stderr.strip(), 'no warning: %s', what)
+
+
+def test_the_articles_listeners_are_the_default():
+    path = write_conf('cluster "hub" { service "api" {\n'
+                      'hosts = {"api.example.org"} servers = {"192.0.2.1"} } }\n')
+    run = run_durward('-T', '-c', path)
+    equal(run.returncode, 0, run.stderr)
+    for port in ('*:6443', '*:443', '*:80'):
+        check('"%s"' % port in run.stdout, 'no %s', port)
+
+
+def test_a_busy_port_is_said():
+    holder = socket.socket()
+    port = free_port()
+    holder.bind(('127.0.0.1', port))
+    holder.listen(1)
+    directory = scratch()
+    path = write_conf(preamble(directory) + GOOD, directory, https=port)
+    for options in ['-f'], []:
+        run = run_durward(*options, '-c', path)
+        equal(run.returncode, 1, '%s: %s' % (options, run.stderr))
+        check(str(port) in run.stderr and 'in use' in run.stderr, '%r',
+              run.stderr)
+    holder.close()
+
+
+main()
