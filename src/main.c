@@ -1,8 +1,211 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * durward: several Kubernetes clusters behind one public address.
+ *
+ * The house, from the door in:
+ *
+ *   main.c      options, then the boot order as a list
+ *   daemon/     the processes: master (binds, forks, reaps, reloads), worker
+ *               (the accept loop), checker, clerk, logger, resolver; the
+ *               sandbox that each child walks into
+ *   proxy/      what a worker does for one client: session (accepted to
+ *               ended, one way out), session_tls, session_http, dial (to a
+ *               server, or the next), relay (bytes both ways)
+ *   report/     what a person sees: the stats page, CSV, JSON, metrics
+ *   state/      what processes share: conf, route (name to backend), balance
+ *               (backend and key to server), health, scoreboard, sources,
+ *               counters, all of them in one shared segment
+ *   wire/       bytes in, verdict out; pure
+ *   base/       log, addresses, clock
+ *
+ * Includes point down this list only.  A connection lives in session_run
+ * (proxy/session.c).
+ */
 #include "config.h"
 
-int
-main(void)
+#include <bsd/unistd.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/detach.h"
+#include "daemon/limits.h"
+#include "daemon/master.h"
+#include "daemon/query.h"
+#include "state/conf.h"
+
+enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
+
+static const char usage_text[] =
+    "usage: durward [-fhtTV] [-c file] [-p pid-file] [-r listener,host[,source]]\n";
+
+static void
+say_error(void *arg, const char *message)
 {
-	return 0;
+	(void)arg;
+	fprintf(stderr, "durward: %s\n", message);
+}
+
+static void
+say_warning(void *arg, const char *message)
+{
+	(void)arg;
+	fprintf(stderr, "durward: warning: %s\n", message);
+}
+
+static void
+print_version(void)
+{
+	printf("durward %s\n"
+	    "configuration: %s/durward.conf\n"
+	    "system call filter: %s\n"
+	    "\"https\" checks: %s\n"
+	    "sanitizers: %s\n",
+	    PACKAGE_VERSION, SYSCONFDIR,
+#ifdef HAVE_SECCOMP
+	    "yes (libseccomp)",
+#else
+	    "no",
+#endif
+#ifdef HAVE_OPENSSL
+	    "yes (OpenSSL)",
+#else
+	    "no",
+#endif
+#ifdef WITH_SANITIZERS
+	    "yes"
+#else
+	    "no"
+#endif
+	    );
+}
+
+/* Where this executable stands, for USR2: asked now, for after an upgrade the
+ * kernel's own answer says "(deleted)". */
+static const char *
+own_path(void)
+{
+	static char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return "durward";
+	path[n] = '\0';
+	return path;
+}
+
+/* An absolute path, for a daemon has "/" for its directory. */
+static const char *
+absolute(const char *path)
+{
+	static char full[2][PATH_MAX];
+	static int which;
+	char *f = full[which ^= 1];
+
+	if (path[0] == '/' || getcwd(f, PATH_MAX) == NULL ||
+	    strlen(f) + strlen(path) + 2 > PATH_MAX)
+		return path;
+	strcat(f, "/");
+	strcat(f, path);
+	return f;
+}
+
+/* strftime would read this file again in a sandbox that has none, were TZ not
+ * set: then it sees that nothing changed. */
+static void
+fix_time_zone(void)
+{
+	setenv("TZ", ":/etc/localtime", 0);
+	tzset();
+}
+
+struct options {
+	const char *conf, *pid, *query;
+	bool foreground, test, print;
+};
+
+static int
+parse_options(int argc, char **argv, struct options *o)
+{
+	int ch;
+
+	memset(o, 0, sizeof(*o));
+	o->conf = SYSCONFDIR "/durward.conf";
+	while ((ch = getopt(argc, argv, "c:fhp:r:tTV")) != -1) {
+		switch (ch) {
+		case 'c':
+			o->conf = optarg;
+			break;
+		case 'f':
+			o->foreground = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(EXIT_OK);
+		case 'p':
+			o->pid = absolute(optarg);
+			break;
+		case 'r':
+			o->query = optarg;
+			break;
+		case 't':
+			o->test = true;
+			break;
+		case 'T':
+			o->print = true;
+			break;
+		case 'V':
+			print_version();
+			exit(EXIT_OK);
+		default:
+			return -1;
+		}
+	}
+	return optind == argc ? 0 : -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct master m;
+	struct options o;
+	struct conf *c;
+
+	setproctitle_init(argc, argv, environ);
+	if (parse_options(argc, argv, &o) != 0) {
+		fputs(usage_text, stderr);
+		return EXIT_USAGE;
+	}
+	m.argv = argv;
+	m.executable = own_path();
+	m.conf_path = o.test || o.print || o.query != NULL ? o.conf : absolute(o.conf);
+	m.pid_override = o.pid;
+	m.foreground = o.foreground;
+	m.detach_fd = -1;
+	fix_time_zone();
+
+	c = conf_load(m.conf_path, say_error, o.query != NULL || o.print ? NULL : say_warning, NULL);
+	if (c == NULL)
+		return EXIT_ERROR;
+	if (o.query != NULL)
+		return query_route(c, o.query);
+	if (o.print)
+		return conf_print(c, stdout) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_ERROR;
+	limits_warn(c, say_warning, NULL);
+	if (o.test) {
+		printf("%s: ok\n", o.conf);
+		return EXIT_OK;
+	}
+	if (!o.foreground && getenv("DURWARD_UPGRADE") == NULL)
+		m.detach_fd = detach_begin();
+	if (master_start(&m, c) != 0)
+		return EXIT_ERROR;
+	return master_run(&m);
 }

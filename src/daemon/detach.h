@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* Into the background with a true exit status, and the pid file. */
+#ifndef DURWARD_DETACH_H
+#define DURWARD_DETACH_H
+
+/* Fork; the parent waits until the child says how it went, and exits with
+ * that.  Returns in the child: a descriptor for detach_done. */
+int detach_begin(void);
+
+/* Tell the waiting parent that all is well, and let go of the terminal. */
+void detach_done(int fd);
+
+/* 0, -1 with errno. */
+int pidfile_write(const char *path);
+
+/* Remove it if it is ours. */
+void pidfile_remove(const char *path);
+
+#endif

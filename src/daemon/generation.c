@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/* Opening and closing generations.  In the master. */
+#include "config.h"
+#include "daemon/generation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/listener.h"
+
+static int
+take_pool_slot(struct shared *s)
+{
+	unsigned i;
+
+	for (i = 0; i < SHARED_POOLS; i++) {
+		struct pool_slot *p = &s->pool[i];
+
+		if (atomic_load(&p->used))
+			continue;
+		atomic_store(&p->idle, 0);
+		atomic_store(&p->short_of, 0);
+		atomic_store(&p->stress, 0);
+		atomic_store(&p->used, 1);
+		return (int)i;
+	}
+	return -1;
+}
+
+static int
+open_pool(struct generation *g, struct shared *s, unsigned l, unsigned b, generation_find_fd *find, void *arg)
+{
+	const struct conf_listener *cl = &g->conf->listener[l];
+	struct pool *p = &g->pool[g->npool];
+	int slot;
+
+	memset(p, 0, sizeof(*p));
+	p->listener = l;
+	p->bind = b;
+	p->fd = find != NULL ? find(arg, cl->bind[b].text) : -1;
+	if (p->fd < 0)
+		p->fd = listener_open(g->conf, cl, &cl->bind[b]);
+	if (p->fd < 0) {
+		log_errx("%s:%d: listener \"%s\": cannot bind %s: %s", cl->where.file,
+		    cl->where.line, cl->name, cl->bind[b].text, strerror(errno));
+		return -1;
+	}
+	g->npool++;
+	if ((slot = take_pool_slot(s)) < 0) {
+		log_errx("too many listening sockets (old generations included): at most %u", SHARED_POOLS);
+		return -1;
+	}
+	p->slot = (uint32_t)slot;
+	return 0;
+}
+
+/* Undo: what was opened here and not found elsewhere is closed. */
+static void
+abandon(struct generation *g, struct shared *s, generation_find_fd *find, void *arg)
+{
+	unsigned i;
+
+	for (i = 0; i < g->npool; i++) {
+		const struct conf_listener *cl = &g->conf->listener[g->pool[i].listener];
+
+		atomic_store(&s->pool[g->pool[i].slot].used, 0);
+		if (find == NULL || find(arg, cl->bind[g->pool[i].bind].text) != g->pool[i].fd) {
+			close(g->pool[i].fd);
+			if (cl->bind[g->pool[i].bind].path != NULL)
+				unlink(cl->bind[g->pool[i].bind].path);
+		}
+	}
+	g->npool = 0;
+}
+
+struct generation *
+generation_open(struct conf *c, struct shared *s, generation_find_fd *find, void *arg)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	unsigned l, b, n = 0;
+
+	if (g == NULL) {
+		conf_free(c);
+		return NULL;
+	}
+	g->conf = c;
+	for (l = 0; l < c->nlistener; l++)
+		n += c->listener[l].nbind;
+	g->pool = calloc(n + 1, sizeof(*g->pool));
+	g->route = route_new(c);
+	if (g->pool == NULL || g->route == NULL) {
+		log_err("cannot build the routes");
+		goto fail;
+	}
+	for (l = 0; l < c->nlistener; l++)
+		for (b = 0; b < c->listener[l].nbind; b++)
+			if (open_pool(g, s, l, b, find, arg) != 0)
+				goto fail;
+	if ((g->map = shared_bind(s, c)) == NULL) {
+		log_err("more listeners, backends or servers than the shared memory holds "
+		    "(%u, %u, %u)", SHARED_LISTENERS, SHARED_BACKENDS, SHARED_SERVERS);
+		goto fail;
+	}
+	if ((g->balance = balance_new(c, s, g->map)) == NULL)
+		goto fail;
+	for (l = 0; l < g->npool; l++)
+		listener_tune(g->pool[l].fd, c, &c->listener[g->pool[l].listener],
+		    &c->listener[g->pool[l].listener].bind[g->pool[l].bind]);
+	return g;
+fail:
+	abandon(g, s, find, arg);
+	generation_free(g, NULL);
+	return NULL;
+}
+
+int
+generation_fd(const struct generation *g, const char *bind_text)
+{
+	unsigned i;
+
+	for (i = 0; g != NULL && i < g->npool; i++) {
+		const struct pool *p = &g->pool[i];
+
+		if (strcmp(g->conf->listener[p->listener].bind[p->bind].text, bind_text) == 0)
+			return p->fd;
+	}
+	return -1;
+}
+
+void
+generation_free(struct generation *g, const struct generation *next)
+{
+	unsigned i;
+
+	if (g == NULL)
+		return;
+	for (i = 0; i < g->npool; i++) {
+		const struct conf_bind *b = &g->conf->listener[g->pool[i].listener].bind[g->pool[i].bind];
+
+		if (g->pool[i].fd >= 0 && generation_fd(next, b->text) != g->pool[i].fd) {
+			close(g->pool[i].fd);
+			if (b->path != NULL)
+				unlink(b->path);
+		}
+	}
+	balance_free(g->balance);
+	shared_map_free(g->map, g->conf);
+	route_free(g->route);
+	free(g->pool);
+	conf_free(g->conf);
+	free(g);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A generation: one configuration in service, with its sockets and pools.
+ * A reload opens the next one whole, and only then lets the old one go.
+ */
+#ifndef DURWARD_GENERATION_H
+#define DURWARD_GENERATION_H
+
+#include <stdbool.h>
+
+#include "state/balance.h"
+#include "state/conf.h"
+#include "state/route.h"
+#include "state/shared.h"
+
+struct pool {			/* the workers of one socket */
+	unsigned listener, bind;	/* indexes in conf */
+	int fd;				/* the listening socket */
+	uint32_t slot;			/* in shared memory */
+	int batch;			/* see spares.h */
+	int pause_ms;			/* workers died at birth: the pause now */
+	int64_t not_before;		/* clock_ms of the next fork */
+	int drift;			/* idle count was off by this at the last look */
+};
+
+struct generation {
+	struct conf *conf;
+	struct route *route;
+	struct balance *balance;
+	struct shared_map *map;
+	struct pool *pool;
+	unsigned npool;
+};
+
+/* A socket that is open already, by the text of its bind (old generation, or
+ * inherited from an older executable); -1 none. */
+typedef int generation_find_fd(void *arg, const char *bind_text);
+
+/*
+ * Open everything that c needs.  Takes c over.  NULL where something fails:
+ * it was said, c is freed, and nothing old was touched.
+ */
+struct generation *generation_open(struct conf *c, struct shared *s, generation_find_fd *find, void *arg);
+
+/* The open socket for this bind; -1 none. */
+int generation_fd(const struct generation *g, const char *bind_text);
+
+/* Close sockets that next (NULL: nobody) does not use, and free all. */
+void generation_free(struct generation *g, const struct generation *next);
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The master's loop: signals (taken with signalfd, so no work is done in
+ * handlers), wake-ups from workers, questions from the clerk, and a look
+ * around once a second.
+ */
+#include "config.h"
+#include "daemon/master.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/children.h"
+#include "daemon/clerk.h"
+#include "daemon/detach.h"
+#include "daemon/logger.h"
+
+#define TICK_MS		1000
+#define STOP_MS		3000	/* then those who did not leave are killed */
+
+static const char *
+pid_path(const struct master *m)
+{
+	return m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file;
+}
+
+/* --- start --------------------------------------------------------------------- */
+
+static int
+open_signals(struct master *m)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	signal(SIGPIPE, SIG_IGN);
+	m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return m->signal_fd < 0 ? -1 : 0;
+}
+
+static int
+open_log_pipe(struct master *m)
+{
+	if (pipe2(m->log_pipe, O_CLOEXEC) != 0)
+		return -1;
+	/* writers never wait; the logger may */
+	fcntl(m->log_pipe[1], F_SETFL, O_NONBLOCK);
+	fcntl(m->log_pipe[1], F_SETPIPE_SZ, 1 << 20);
+	return 0;
+}
+
+int
+master_start(struct master *m, struct conf *c)
+{
+	int64_t now = clock_ms();
+
+	m->clerk_sock = m->logger_sock = m->sink.fd = -1;
+	m->control_fd = -1;
+	m->upgrade_fd = -1;
+	upgrade_inherit(m);
+	if (m->shared.head == NULL && shared_map(&m->shared, -1) != 0) {
+		log_err("cannot map the shared memory");
+		return -1;
+	}
+	if (sandbox_prepare(&m->sandbox, c->user, c->group) != 0)
+		return -1;
+	m->gen = generation_open(c, &m->shared, m->inherited != NULL ? upgrade_find_fd : NULL, m);
+	if (m->gen == NULL)
+		return -1;
+	if (m->control_fd < 0 && master_open_control(m, c) != 0)
+		return -1;
+	m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->hint_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->wake_fd < 0 || m->hint_fd < 0 || open_signals(m) != 0 || open_log_pipe(m) != 0) {
+		log_err("cannot start");
+		return -1;
+	}
+	master_open_log(m, c);
+	if (m->sink.kind == LOG_SINK_FILE && m->sink.fd < 0)
+		return -1;
+	if (pidfile_write(pid_path(m)) != 0) {
+		log_err("pid file %s", pid_path(m));
+		if (m->sandbox.root)
+			return -1;
+	}
+	if (master_start_logger(m) != 0) {
+		log_err("cannot start the logger");
+		return -1;
+	}
+	log_use_pipe(m->log_pipe[1], &m->shared.head->log_lost);
+	atomic_store(&m->shared.head->master_pid, getpid());
+	atomic_store(&m->shared.head->draining, 0);
+	atomic_fetch_add(&m->shared.head->generation, 1);
+	atomic_store(&m->shared.head->reloaded_ms, now);
+	setproctitle("master");
+	log_notice("durward %s starts: %u listeners, %u backends", PACKAGE_VERSION,
+	    m->gen->conf->nlistener, m->gen->conf->nbackend);
+	sandbox_say(&m->sandbox);
+	m->tick = now + TICK_MS;
+	return 0;
+}
+
+/* Every pool has a worker at accept: whoever started us may know. */
+static void
+look_ready(struct master *m)
+{
+	unsigned i, k, n = atomic_load(&m->shared.head->nworker);
+
+	for (i = 0; i < m->gen->npool; i++) {
+		for (k = 0; k < n; k++) {
+			const struct worker_slot *w = &m->shared.worker[k];
+
+			if (atomic_load(&w->pid) > 0 && w->pool == m->gen->pool[i].slot &&
+			    atomic_load(&w->state) >= WORKER_IDLE)
+				break;
+		}
+		if (k == n)
+			return;
+	}
+	m->ready = true;
+	upgrade_ready(m);
+	if (m->detach_fd >= 0)
+		detach_done(m->detach_fd);
+	m->detach_fd = -1;
+	log_notice("ready");
+}
+
+/* --- stop ---------------------------------------------------------------------- */
+
+static void
+begin_stop(struct master *m, const char *why)
+{
+	if (m->stopping)
+		return;
+	log_notice("%s: stopping at once", why);
+	m->stopping = true;
+	atomic_store(&m->shared.head->draining, 1);
+	m->drain_end = clock_ms() + STOP_MS;
+	master_signal_workers(m, SIGTERM, false, true);
+}
+
+static void
+begin_drain(struct master *m)
+{
+	unsigned i;
+
+	if (m->draining || m->stopping)
+		return;
+	log_notice("draining: no new connections, those there are may finish within %d s",
+	    m->gen->conf->drain_timeout_ms / 1000);
+	m->draining = true;
+	atomic_store(&m->shared.head->draining, 1);
+	m->drain_end = clock_deadline(clock_ms(), m->gen->conf->drain_timeout_ms);
+	for (i = 0; i < m->gen->npool; i++) {
+		struct pool *p = &m->gen->pool[i];
+
+		if (m->gen->conf->listener[p->listener].protocol == CONF_STATS)
+			continue;
+		close(p->fd);
+		p->fd = -1;
+	}
+	master_signal_workers(m, SIGUSR1, false, false);
+}
+
+/* A newer executable serves: our workers finish, and then we leave without
+ * touching what is its now. */
+static void
+begin_retire(struct master *m)
+{
+	log_notice("a new executable serves; this one leaves when its connections have ended");
+	m->retired = true;
+	if (m->checker > 0)
+		kill(m->checker, SIGTERM);
+	if (m->clerk > 0)
+		kill(m->clerk, SIGUSR1);
+	master_signal_workers(m, SIGUSR1, false, true);
+}
+
+static void
+end_helper(struct child *c, void *arg)
+{
+	int *sig = arg;
+
+	if (c->role != CHILD_LOGGER)
+		kill(c->pid, *sig);
+}
+
+/* The last things: all but the logger are gone or killed. */
+static int
+leave(struct master *m)
+{
+	int sig = SIGTERM, tries;
+
+	children_each(end_helper, &sig);
+	if (!m->retired) {
+		generation_free(m->gen, NULL);
+		if (m->control_fd >= 0)
+			close(m->control_fd);
+	}
+	log_notice("ended");
+	/* the logger ends when nobody is left to write; wait for it, not long */
+	log_use_pipe(-1, NULL);
+	log_set_level(-1);
+	close(m->log_pipe[1]);
+	for (tries = 0; tries < 200; tries++) {
+		poll(NULL, 0, 5);
+		master_reap(m);
+		if (children_count(CHILD_LOGGER) == 0)
+			break;
+		sig = SIGKILL;
+		if (tries == 100)
+			children_each(end_helper, &sig);
+	}
+	return 0;
+}
+
+/* True: it is time to leave. */
+static bool
+look_stop(struct master *m, int64_t now)
+{
+	unsigned left = children_count(CHILD_WORKER);
+
+	if (m->retired)
+		return left == 0;
+	if (m->draining && !m->stopping && (m->workers == 0 || now >= m->drain_end)) {
+		if (m->workers > 0)
+			log_warnx("%u connections did not finish in time", m->workers);
+		begin_stop(m, "drained");
+	}
+	if (!m->stopping)
+		return false;
+	if (left > 0 && now >= m->drain_end)
+		master_signal_workers(m, SIGKILL, false, true);
+	return left == 0;
+}
+
+/* --- events -------------------------------------------------------------------- */
+
+static void
+reopen_logs(struct master *m)
+{
+	int fd;
+
+	if (m->sink.kind != LOG_SINK_FILE)
+		return;
+	if ((fd = log_sink_open_file(m->gen->conf->log.path)) < 0) {
+		log_err("log file %s: the old one stays open", m->gen->conf->log.path);
+		return;
+	}
+	if (logger_send_file(m->logger_sock, fd) != 0)
+		log_warn("cannot hand the logger its new file");
+	if (m->sink.fd >= 0)
+		close(m->sink.fd);
+	m->sink.fd = fd;
+	log_notice("log file opened anew");
+}
+
+static void
+take_signals(struct master *m)
+{
+	struct signalfd_siginfo si;
+
+	while (read(m->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGCHLD:
+			break;		/* reaped in every turn */
+		case SIGTERM:
+			begin_stop(m, "TERM");
+			break;
+		case SIGINT:
+			begin_stop(m, "INT");
+			break;
+		case SIGQUIT:
+			begin_drain(m);
+			break;
+		case SIGHUP:
+			if (!m->draining && !m->stopping && !m->retired)
+				master_reload(m, NULL, 0);
+			break;
+		case SIGUSR1:
+			reopen_logs(m);
+			break;
+		case SIGUSR2:
+			if (!m->draining && !m->stopping && !m->retired)
+				upgrade_begin(m);
+			break;
+		}
+	}
+}
+
+static void
+kill_worker(struct master *m, pid_t pid, struct clerk_reply *r)
+{
+	struct child *c = children_find(pid);
+
+	if (c == NULL || c->role != CHILD_WORKER ||
+	    !worker_has_client(atomic_load(&m->shared.worker[c->slot].state))) {
+		strcpy(r->text, "no worker with a client has this pid");
+		return;
+	}
+	r->ok = kill(pid, SIGTERM) == 0;
+}
+
+static void
+answer_clerk(struct master *m)
+{
+	struct clerk_request q;
+	struct clerk_reply r;
+	int sock = m->clerk_sock;
+	ssize_t n = recv(sock, &q, sizeof(q), MSG_DONTWAIT);
+
+	if (n == 0) {
+		close(sock);
+		m->clerk_sock = -1;
+		return;
+	}
+	if (n != sizeof(q))
+		return;
+	memset(&r, 0, sizeof(r));
+	switch ((enum clerk_op)q.op) {
+	case CLERK_RELOAD:
+		if (m->draining || m->stopping || m->retired)
+			strcpy(r.text, "durward is stopping");
+		else
+			r.ok = master_reload(m, r.text, sizeof(r.text)) == 0;
+		break;
+	case CLERK_STOP:
+		r.ok = 1;
+		break;
+	case CLERK_DRAIN_ALL:
+		begin_drain(m);
+		r.ok = 1;
+		break;
+	case CLERK_KILL:
+		kill_worker(m, q.pid, &r);
+		break;
+	case CLERK_SERVERS_CHANGED:
+		master_end_sessions_on_down(m);
+		r.ok = 1;
+		break;
+	}
+	/* a reload forked another clerk, on another socket: this one still waits */
+	send(sock, &r, sizeof(r), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (q.op == CLERK_STOP)
+		begin_stop(m, "durwardctl stop");
+}
+
+int
+master_run(struct master *m)
+{
+	int64_t now = clock_ms();
+	uint64_t woken;
+
+	master_fill(m, now);
+	for (;;) {
+		struct pollfd pfd[] = {
+			{ m->signal_fd, POLLIN, 0 },
+			{ m->wake_fd, POLLIN, 0 },
+			{ m->clerk_sock, POLLIN, 0 },
+			{ m->upgrade_fd, POLLIN, 0 },
+		};
+
+		poll(pfd, 4, m->ready ? clock_left(m->tick, now) : 5);
+		now = clock_ms();
+		master_reap(m);
+		if (pfd[0].revents != 0)
+			take_signals(m);
+		if (pfd[1].revents != 0 && read(m->wake_fd, &woken, sizeof(woken)) > 0)
+			master_end_sessions_on_down(m);
+		if (pfd[2].fd == m->clerk_sock && pfd[2].revents != 0)
+			answer_clerk(m);
+		if (pfd[3].revents != 0) {
+			upgrade_heard(m);
+			if (m->upgrade_fd == -2) {
+				m->upgrade_fd = -1;
+				begin_retire(m);
+			}
+		}
+		if (!m->ready && !m->stopping)
+			look_ready(m);
+		if (look_stop(m, now))
+			return leave(m);
+		if (now >= m->tick) {
+			m->tick = now + TICK_MS;
+			if (!m->retired)
+				master_tick(m, now);
+		}
+		master_fill(m, now);
+	}
+}

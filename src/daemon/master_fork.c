@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The master's forks.  Each child runs one function from here on: it closes
+ * what is not its own, walks into its sandbox, does its work and ends; it
+ * never comes back into the master's code.
+ */
+#include "config.h"
+#include "daemon/master.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/checker.h"
+#include "daemon/children.h"
+#include "daemon/clerk.h"
+#include "daemon/logger.h"
+#include "daemon/resolver.h"
+#include "daemon/spares.h"
+#include "daemon/worker.h"
+
+#define AGAIN_MS	1000	/* before a helper process that died is forked again */
+
+/* --- workers --------------------------------------------------------------- */
+
+static unsigned
+spare_min(const struct master *m, const struct pool *p)
+{
+	const struct conf_listener *l = &m->gen->conf->listener[p->listener];
+	unsigned n = l->protocol == CONF_STATS && m->gen->conf->spare_min > 2 ? 2 : m->gen->conf->spare_min;
+
+	return n < l->max_connections ? n : l->max_connections;
+}
+
+static _Noreturn void
+worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master)
+{
+	static struct proxy proxy;
+	static struct worker w;
+	int keep[] = { p->fd, m->wake_fd, m->hint_fd, m->log_pipe[1],
+	    m->sandbox.root ? m->sandbox.empty_dir : -1 };
+
+	child_begin(keep, 5);
+	memset(&proxy, 0, sizeof(proxy));
+	proxy.conf = m->gen->conf;
+	proxy.route = m->gen->route;
+	proxy.balance = m->gen->balance;
+	proxy.shared = &m->shared;
+	proxy.map = m->gen->map;
+	proxy.listener_index = p->listener;
+	proxy.listener = &m->gen->conf->listener[p->listener];
+	proxy.listener_slot = &m->shared.listener[m->gen->map->listener[p->listener]];
+	proxy.pool = &m->shared.pool[p->slot];
+	proxy.slot = &m->shared.worker[slot];
+	proxy.checker_fd = m->hint_fd;
+	proxy.client_fd = proxy.server_fd = -1;
+	w.proxy = &proxy;
+	w.listen_fd = p->fd;
+	w.master_fd = m->wake_fd;
+	w.spare_min = spare_min(m, p);
+	w.spare_max = m->gen->conf->spare_max > w.spare_min ? m->gen->conf->spare_max : w.spare_min;
+	worker_signals(&w);
+	if (sandbox_enter(&m->sandbox, SANDBOX_WORKER, SIGUSR1, master) != 0)
+		_exit(EX_CONFIG);
+	if (m->sandbox.empty_dir >= 0)
+		close(m->sandbox.empty_dir);
+	_exit(worker_run(&w));
+}
+
+/* 0, -1 where it could not be forked. */
+static int
+fork_worker(struct master *m, struct pool *p)
+{
+	uint32_t listener = m->gen->map->listener[p->listener];
+	int slot = shared_take_worker(&m->shared);
+	struct worker_slot *w;
+	pid_t master = getpid(), pid;
+
+	if (slot < 0)
+		return -1;
+	w = &m->shared.worker[slot];
+	atomic_store(&w->generation, atomic_load(&m->shared.head->generation));
+	w->listener = listener;
+	w->pool = p->slot;
+	atomic_fetch_add(&m->shared.pool[p->slot].idle, 1);
+	if ((pid = fork()) == 0)
+		worker_child(m, p, (uint32_t)slot, master);
+	if (pid < 0 || children_add(pid, CHILD_WORKER, (uint32_t)slot) != 0) {
+		atomic_fetch_sub(&m->shared.pool[p->slot].idle, 1);
+		atomic_store(&w->state, WORKER_DEAD);
+		atomic_store(&w->pid, 0);
+		return -1;
+	}
+	atomic_store(&w->pid, pid);
+	m->listener_workers[listener]++;
+	m->pool_workers[p->slot]++;
+	if (m->gen->conf->listener[p->listener].protocol != CONF_STATS) {
+		children_find(pid)->counts = true;
+		m->workers++;
+	}
+	counter_add(&m->shared.head->workers_started, 1);
+	return 0;
+}
+
+/* How many workers this pool may still get. */
+static int
+room(const struct master *m, const struct pool *p)
+{
+	const struct conf *c = m->gen->conf;
+	const struct conf_listener *l = &c->listener[p->listener];
+	uint32_t have = m->listener_workers[m->gen->map->listener[p->listener]];
+	int n = (int)l->max_connections - (int)have, all;
+
+	if (l->protocol != CONF_STATS) {
+		/* spares of the other listeners must not eat up what one may have */
+		all = (int)(c->max_connections + m->gen->npool * c->spare_min) - (int)m->workers;
+		if (all < n)
+			n = all;
+	}
+	/* every socket has one worker at least */
+	return n > 0 || m->pool_workers[p->slot] > 0 ? n : 1;
+}
+
+static void
+fill_pool(struct master *m, struct pool *p, int64_t now)
+{
+	struct pool_slot *slot = &m->shared.pool[p->slot];
+	struct spares s;
+	int n, i;
+
+	if (now < p->not_before)
+		return;
+	atomic_store(&slot->short_of, 0);
+	s.idle = atomic_load(&slot->idle);
+	s.min = (int)spare_min(m, p);
+	s.room = room(m, p);
+	s.batch = p->batch;
+	n = spares_plan(&s);
+	p->batch = n;
+	for (i = 0; i < n; i++) {
+		if (fork_worker(m, p) == 0)
+			continue;
+		p->pause_ms = spares_pause(p->pause_ms);
+		p->not_before = now + p->pause_ms;
+		log_warn("listener %s: cannot fork a worker, trying again in %d ms",
+		    m->gen->conf->listener[p->listener].name, p->pause_ms);
+		break;
+	}
+	/* none left and none to be had: those who dawdle get less time */
+	atomic_store(&slot->stress, (s.idle <= 0 && s.room <= s.min) || i < n);
+}
+
+void
+master_fill(struct master *m, int64_t now)
+{
+	unsigned i;
+
+	if (m->stopping || m->retired)
+		return;
+	for (i = 0; i < m->gen->npool; i++)
+		if (!m->draining ||
+		    m->gen->conf->listener[m->gen->pool[i].listener].protocol == CONF_STATS)
+			fill_pool(m, &m->gen->pool[i], now);
+	if (m->logger == 0 && now >= m->logger_after && master_start_logger(m) != 0)
+		m->logger_after = now + AGAIN_MS;
+	if (m->checker == 0 && now >= m->checker_after) {
+		m->checker_after = now + AGAIN_MS;
+		master_start_checker(m);
+	}
+	if (m->clerk == 0 && m->control_fd >= 0 && now >= m->clerk_after) {
+		m->clerk_after = now + AGAIN_MS;
+		master_start_clerk(m);
+	}
+	if (m->resolver == 0 && now >= m->resolve_after) {
+		m->resolve_after = now + m->gen->conf->resolve_interval_ms;
+		master_start_resolver(m);
+	}
+}
+
+/* --- the others -------------------------------------------------------------- */
+
+int
+master_start_logger(struct master *m)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return -1;
+	if ((pid = fork()) == 0) {
+		int keep[] = { m->log_pipe[0], pair[1], m->sink.fd };
+
+		child_begin(keep, 3);
+		setproctitle("logger");
+		/* it must outlive all others: it ends when nobody is left to write */
+		signal(SIGTERM, SIG_IGN);
+		log_use_pipe(-1, NULL);
+		if (m->sink.kind == LOG_SINK_FILE && sandbox_drop_user(&m->sandbox, 0, 0) != 0)
+			_exit(EX_CONFIG);
+		logger_run(m->log_pipe[0], pair[1], &m->sink);
+		_exit(EX_OK);
+	}
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return -1;
+	}
+	if (m->logger_sock >= 0)
+		close(m->logger_sock);
+	m->logger_sock = pair[0];
+	m->logger = pid;
+	children_add(pid, CHILD_LOGGER, 0);
+	return 0;
+}
+
+void
+master_start_checker(struct master *m)
+{
+	struct checker c = { m->gen->conf, &m->shared, m->gen->map, m->hint_fd, m->wake_fd };
+	pid_t master = getpid(), pid = fork();
+
+	if (pid == 0) {
+		int keep[] = { m->hint_fd, m->wake_fd, m->log_pipe[1],
+		    m->sandbox.root ? m->sandbox.empty_dir : -1 };
+		struct probes *p;
+
+		child_begin(keep, 4);
+		setproctitle("checker");
+		if ((p = checker_open(&c)) == NULL ||
+		    sandbox_enter(&m->sandbox, SANDBOX_CHECKER, SIGTERM, master) != 0)
+			_exit(EX_CONFIG);
+		checker_run(&c, p);
+		_exit(EX_TEMPFAIL);
+	}
+	if (pid < 0) {
+		log_warn("cannot fork the checker");
+		return;
+	}
+	m->checker = pid;
+	children_add(pid, CHILD_CHECKER, 0);
+}
+
+static volatile int clerk_finish;
+
+static void
+on_clerk_finish(int sig)
+{
+	(void)sig;
+	clerk_finish = 1;
+}
+
+static _Noreturn void
+clerk_child(struct master *m, int sock, pid_t master)
+{
+	struct clerk c = { m->gen->conf, m->gen->route, m->gen->balance, &m->shared,
+	    m->gen->map, m->control_fd, sock, &clerk_finish };
+	int keep[] = { m->control_fd, sock, m->log_pipe[1],
+	    m->sandbox.root ? m->sandbox.empty_dir : -1 };
+	struct sigaction sa;
+
+	child_begin(keep, 4);
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = on_clerk_finish;	/* poll returns, and sees it */
+	sigaction(SIGUSR1, &sa, NULL);
+	setproctitle("clerk");
+	if (sandbox_enter(&m->sandbox, SANDBOX_CLERK, SIGTERM, master) != 0)
+		_exit(EX_CONFIG);
+	clerk_run(&c);
+	_exit(EX_OK);
+}
+
+void
+master_start_clerk(struct master *m)
+{
+	pid_t master = getpid(), pid;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+		log_warn("cannot make the clerk's socket");
+		return;
+	}
+	if ((pid = fork()) == 0)
+		clerk_child(m, pair[1], master);
+	close(pair[1]);
+	if (pid < 0) {
+		log_warn("cannot fork the clerk");
+		close(pair[0]);
+		return;
+	}
+	if (m->clerk_sock >= 0)
+		close(m->clerk_sock);
+	m->clerk_sock = pair[0];
+	m->clerk = pid;
+	children_add(pid, CHILD_CLERK, 0);
+}
+
+void
+master_start_resolver(struct master *m)
+{
+	pid_t master = getpid(), pid;
+
+	if (!resolver_needed(m->gen->conf))
+		return;
+	if ((pid = fork()) == 0) {
+		int keep[] = { m->hint_fd, m->log_pipe[1] };
+
+		child_begin(keep, 2);
+		setproctitle("resolver");
+		if (sandbox_drop_user(&m->sandbox, SIGTERM, master) != 0)
+			_exit(EX_CONFIG);
+		resolver_run(m->gen->conf, &m->shared, m->gen->map);
+		_exit(EX_OK);
+	}
+	if (pid < 0)
+		return;
+	m->resolver = pid;
+	children_add(pid, CHILD_RESOLVER, 0);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+/* Children that ended: what they held is given back, what it means is said. */
+#include "config.h"
+#include "daemon/master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/children.h"
+#include "daemon/spares.h"
+
+/* A worker that a signal ended, with what it was doing. */
+static void
+say_crash(struct master *m, const struct worker_slot *w, pid_t pid, int sig)
+{
+	char from[ADDR_STRLEN], host[256];
+	struct addr client;
+
+	counter_add(&m->shared.head->workers_crashed, 1);
+	scoreboard_text(w, &client, host);
+	if (!worker_has_client(atomic_load(&w->state))) {
+		log_warnx("worker %ld of %s was killed by signal %d (%s) while idle", (long)pid,
+		    m->shared.listener[w->listener].name, sig, strsignal(sig));
+		return;
+	}
+	log_warnx("worker %ld of %s was killed by signal %d (%s) while %s %s %s: %llu bytes in, %llu out",
+	    (long)pid, m->shared.listener[w->listener].name, sig, strsignal(sig),
+	    worker_state_name(atomic_load(&w->state)), addr_format(&client, true, from),
+	    host[0] != '\0' ? host : "-", (unsigned long long)atomic_load(&w->bytes_in),
+	    (unsigned long long)atomic_load(&w->bytes_out));
+}
+
+static struct pool *
+pool_of(struct master *m, const struct worker_slot *w)
+{
+	unsigned i;
+
+	for (i = 0; i < m->gen->npool; i++)
+		if (m->gen->pool[i].slot == w->pool)
+			return &m->gen->pool[i];
+	return NULL;	/* of an older generation */
+}
+
+/* Died at birth of its own trouble: somebody's TERM or KILL is no sickness. */
+static bool
+is_sick(const struct worker_slot *w, int status)
+{
+	if (atomic_load(&w->served) > 0)
+		return false;
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM &&
+		    !worker_has_client(atomic_load(&w->state));
+	return WEXITSTATUS(status) != 0;
+}
+
+static void
+reap_worker(struct master *m, const struct child *c, int status)
+{
+	struct worker_slot *w = &m->shared.worker[c->slot];
+	uint32_t state = atomic_load(&w->state);
+	struct pool *p = pool_of(m, w);
+
+	if (WIFSIGNALED(status))
+		say_crash(m, w, c->pid, WTERMSIG(status));
+	if (state == WORKER_STARTING || state == WORKER_IDLE)
+		atomic_fetch_sub(&m->shared.pool[w->pool].idle, 1);
+	m->listener_workers[w->listener]--;
+	if (c->counts)
+		m->workers--;
+	if (--m->pool_workers[w->pool] == 0 && p == NULL)
+		atomic_store(&m->shared.pool[w->pool].used, 0);
+	if (p != NULL && is_sick(w, status)) {
+		p->pause_ms = spares_pause(p->pause_ms);
+		p->not_before = clock_ms() + p->pause_ms;
+		log_errx("a worker of %s died at birth (%s %d), trying again in %d ms",
+		    m->gen->conf->listener[p->listener].name,
+		    WIFSIGNALED(status) ? "signal" : "status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), p->pause_ms);
+	} else if (p != NULL && atomic_load(&w->served) > 0) {
+		p->pause_ms = 0;
+	}
+	shared_bury_worker(&m->shared, w);
+}
+
+static void
+say_helper(const char *name, int status)
+{
+	if (WIFSIGNALED(status))
+		log_warnx("the %s was killed by signal %d (%s); starting another", name,
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) != 0)
+		log_warnx("the %s ended with status %d; starting another", name, WEXITSTATUS(status));
+}
+
+static void
+reap_one(struct master *m, struct child *c, int status)
+{
+	bool leaving = m->stopping || m->retired;
+
+	switch (c->role) {
+	case CHILD_WORKER:
+		reap_worker(m, c, status);
+		break;
+	case CHILD_CHECKER:
+		if (c->pid == m->checker) {
+			m->checker = 0;
+			if (!leaving)
+				say_helper("checker", status);
+		}
+		break;
+	case CHILD_CLERK:
+		if (c->pid == m->clerk) {
+			m->clerk = 0;
+			if (!leaving)
+				say_helper("clerk", status);
+		}
+		break;
+	case CHILD_LOGGER:
+		if (c->pid == m->logger) {
+			m->logger = 0;
+			if (!leaving)
+				say_helper("logger", status);
+		}
+		break;
+	case CHILD_RESOLVER:
+		m->resolver = 0;
+		break;
+	case CHILD_UPGRADE:
+		/* what it had to say came, or comes, through upgrade_fd */
+		if (c->pid == m->upgrade)
+			m->upgrade = 0;
+		break;
+	}
+}
+
+void
+master_reap(struct master *m)
+{
+	struct child *c;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if ((c = children_find(pid)) == NULL)
+			continue;
+		reap_one(m, c, status);
+		children_forget(c);
+	}
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the master looks after once a second: counts that drifted, workers
+ * that nobody reaped, sessions on servers that went down.
+ */
+#include "config.h"
+#include "daemon/master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/children.h"
+
+/* A worker that died between two steps of its accounting leaves the count of
+ * idle ones off; the same difference at two looks is no step under way. */
+static void
+heal_idle(struct master *m)
+{
+	unsigned i, n = atomic_load(&m->shared.head->nworker);
+	static int32_t idle[SHARED_POOLS];
+
+	for (i = 0; i < SHARED_POOLS; i++)
+		idle[i] = 0;
+	for (i = 0; i < n; i++) {
+		const struct worker_slot *w = &m->shared.worker[i];
+		uint32_t state = atomic_load(&w->state);
+
+		if (atomic_load(&w->pid) != 0 && (state == WORKER_STARTING || state == WORKER_IDLE))
+			idle[w->pool]++;
+	}
+	for (i = 0; i < m->gen->npool; i++) {
+		struct pool *p = &m->gen->pool[i];
+		int off = idle[p->slot] - atomic_load(&m->shared.pool[p->slot].idle);
+
+		if (off != 0 && off == p->drift) {
+			atomic_fetch_add(&m->shared.pool[p->slot].idle, off);
+			off = 0;
+		}
+		p->drift = off;
+	}
+}
+
+/* Workers of a master that was killed, whose slots nobody else will free. */
+static void
+bury_orphans(struct master *m)
+{
+	unsigned i, n = atomic_load(&m->shared.head->nworker);
+
+	for (i = 0; i < n; i++) {
+		struct worker_slot *w = &m->shared.worker[i];
+		pid_t pid = atomic_load(&w->pid);
+
+		if (pid > 0 && children_find(pid) == NULL && kill(pid, 0) != 0 && errno == ESRCH)
+			shared_bury_worker(&m->shared, w);
+	}
+}
+
+struct hunt {
+	struct master *m;
+	int64_t server;		/* slot */
+	unsigned n;
+};
+
+static void
+end_session(struct child *c, void *arg)
+{
+	struct hunt *h = arg;
+	const struct worker_slot *w;
+
+	if (c->role != CHILD_WORKER)
+		return;
+	w = &h->m->shared.worker[c->slot];
+	if (atomic_load(&w->server) == h->server && (atomic_load(&w->holds) & HOLDS_SERVER)) {
+		kill(c->pid, SIGUSR2);
+		h->n++;
+	}
+}
+
+void
+master_end_sessions_on_down(struct master *m)
+{
+	const struct conf *c = m->gen->conf;
+	unsigned b, k;
+
+	for (b = 0; b < c->nbackend; b++) {
+		if (!c->backend[b].service->on_down_close)
+			continue;
+		for (k = 0; k < c->backend[b].nserver; k++) {
+			const struct server_slot *v = &m->shared.server[m->gen->map->server[b][k]];
+			struct hunt h = { m, m->gen->map->server[b][k], 0 };
+
+			if (atomic_load(&v->c.current) <= 0 ||
+			    (atomic_load(&v->state) == HEALTH_UP && atomic_load(&v->admin) != HEALTH_MAINT))
+				continue;
+			children_each(end_session, &h);
+			if (h.n > 0)
+				log_notice("ended %u connections to %s/%s, which is %s", h.n,
+				    c->backend[b].name, c->backend[b].server[k].name, health_word(v));
+		}
+	}
+}
+
+struct announce {
+	int sig;
+	bool old_only, stats_too;
+};
+
+static void
+signal_worker(struct child *c, void *arg)
+{
+	struct announce *a = arg;
+
+	if (c->role == CHILD_WORKER && (!a->old_only || c->old) && (a->stats_too || c->counts))
+		kill(c->pid, a->sig);
+}
+
+void
+master_signal_workers(struct master *m, int sig, bool old_only, bool stats_too)
+{
+	struct announce a = { sig, old_only, stats_too };
+
+	(void)m;
+	children_each(signal_worker, &a);
+}
+
+void
+master_tick(struct master *m, int64_t now)
+{
+	static int64_t orphans_at;
+
+	heal_idle(m);
+	master_end_sessions_on_down(m);
+	if (now >= orphans_at) {
+		orphans_at = now + 10000;
+		bury_orphans(m);
+		shared_sweep(&m->shared, m->gen->map, m->gen->conf);
+	}
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The system call filters: which calls each kind of child may make, and why.
+ * Compiled once by the master (libseccomp), loaded by each child with one
+ * call.  Anything else kills the process.
+ */
+#ifndef DURWARD_SANDBOX_FILTER_H
+#define DURWARD_SANDBOX_FILTER_H
+
+#include "daemon/sandbox.h"
+
+/* Compile all filters; they stay NULL where built without libseccomp. */
+int sandbox_filter_prepare(void *filter[SANDBOX_KINDS]);
+
+/* Load one (after no_new_privs); NULL does nothing. */
+int sandbox_filter_enter(void *filter);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * USR2: the executable now on disk takes over.
+ *
+ * The old master forks and executes it with the listening sockets, the control
+ * socket and the shared memory open, and says in the environment which is
+ * which.  The new one starts its workers beside the old ones and then says
+ * READY on its stderr, which is a pipe to the old master until then; the old
+ * one lets its workers finish.  Where the new one ends before that, what it
+ * said is logged and nothing has changed.
+ */
+#include "config.h"
+#include "daemon/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/children.h"
+#include "daemon/detach.h"
+
+#define VARIABLE	"DURWARD_UPGRADE"
+#define READY		"\nREADY\n"
+#define SOCKETS_MAX	512
+
+/* --- in the old one ------------------------------------------------------------- */
+
+static void
+keep_open(int fd)
+{
+	fcntl(fd, F_SETFD, 0);
+}
+
+/* "shared=4\ncontrol=5\nstderr=6\nsocket=7=*:443\n..." */
+static char *
+describe(const struct master *m, int real_stderr)
+{
+	size_t size = 65536, n;
+	char *text = malloc(size);
+	unsigned i;
+
+	if (text == NULL)
+		return NULL;
+	n = (size_t)snprintf(text, size, "shared=%d\ncontrol=%d\nstderr=%d\n",
+	    m->shared.fd, m->control_fd, real_stderr);
+	for (i = 0; i < m->gen->npool && n < size; i++) {
+		const struct pool *p = &m->gen->pool[i];
+
+		n += (size_t)snprintf(text + n, size - n, "socket=%d=%s\n", p->fd,
+		    m->gen->conf->listener[p->listener].bind[p->bind].text);
+		keep_open(p->fd);
+	}
+	if (n >= size) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static _Noreturn void
+exec_new(struct master *m, int word)
+{
+	int real_stderr = dup(STDERR_FILENO);
+	sigset_t none;
+	char *text;
+
+	if (m->control_fd >= 0)
+		keep_open(m->control_fd);
+	keep_open(m->shared.fd);
+	text = describe(m, real_stderr);
+	dup2(word, STDERR_FILENO);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (text != NULL && setenv(VARIABLE, text, 1) == 0)
+		execv(m->executable, m->argv);
+	dprintf(STDERR_FILENO, "%s: %s\n", m->executable, strerror(errno));
+	_exit(1);
+}
+
+void
+upgrade_begin(struct master *m)
+{
+	int word[2];
+	pid_t pid;
+
+	if (m->upgrade > 0 || m->upgrade_fd >= 0) {
+		log_warnx("an upgrade is under way already");
+		return;
+	}
+	log_notice("starting the executable now at %s", m->executable);
+	if (pipe2(word, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+		log_warn("cannot start it");
+		return;
+	}
+	if (pid == 0)
+		exec_new(m, word[1]);
+	close(word[1]);
+	fcntl(word[0], F_SETFL, O_NONBLOCK);
+	m->upgrade_fd = word[0];
+	m->upgrade = pid;
+	children_add(pid, CHILD_UPGRADE, 0);
+}
+
+void
+upgrade_heard(struct master *m)
+{
+	static char said[4096];
+	static size_t len;
+	ssize_t n = read(m->upgrade_fd, said + len, sizeof(said) - 1 - len);
+	char *line, *save = NULL;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		len += (size_t)n;
+		said[len] = '\0';
+		if (strstr(said, READY) != NULL) {
+			close(m->upgrade_fd);
+			m->upgrade_fd = -2;	/* it serves */
+			len = 0;
+			return;
+		}
+		if (len < sizeof(said) - 1)
+			return;
+	}
+	close(m->upgrade_fd);
+	m->upgrade_fd = -1;
+	said[len] = '\0';
+	for (line = strtok_r(said, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
+		log_errx("the new executable says: %s", line);
+	log_errx("the new executable did not start; this one goes on");
+	if (m->upgrade > 0)
+		kill(m->upgrade, SIGTERM);
+	atomic_store(&m->shared.head->master_pid, getpid());
+	len = 0;
+	/* the new one may have written it */
+	if (pidfile_write(m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file) != 0)
+		log_warn("pid file");
+}
+
+/* --- in the new one ------------------------------------------------------------- */
+
+struct inherited {
+	int fd;
+	char *text;
+};
+
+static struct inherited sockets[SOCKETS_MAX];
+static unsigned nsockets;
+static int real_stderr = -1;
+
+static void
+take_line(struct master *m, char *line, int *shared_fd)
+{
+	char *value = strchr(line, '='), *text;
+
+	if (value == NULL)
+		return;
+	*value++ = '\0';
+	if (strcmp(line, "shared") == 0) {
+		*shared_fd = atoi(value);
+	} else if (strcmp(line, "control") == 0) {
+		m->control_fd = atoi(value);
+	} else if (strcmp(line, "stderr") == 0) {
+		real_stderr = atoi(value);
+	} else if (strcmp(line, "socket") == 0 && nsockets < SOCKETS_MAX &&
+	    (text = strchr(value, '=')) != NULL) {
+		sockets[nsockets].fd = atoi(value);
+		sockets[nsockets].text = text + 1;
+		nsockets++;
+	}
+}
+
+bool
+upgrade_inherit(struct master *m)
+{
+	char *text = getenv(VARIABLE), *line, *save = NULL;
+	int shared_fd = -1;
+	unsigned i;
+
+	if (text == NULL || (text = strdup(text)) == NULL)
+		return false;
+	unsetenv(VARIABLE);
+	for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
+		take_line(m, line, &shared_fd);
+	for (i = 0; i < nsockets; i++)
+		fcntl(sockets[i].fd, F_SETFD, FD_CLOEXEC);
+	if (m->control_fd >= 0)
+		fcntl(m->control_fd, F_SETFD, FD_CLOEXEC);
+	if (real_stderr >= 0)
+		fcntl(real_stderr, F_SETFD, FD_CLOEXEC);
+	/* another layout: begin with fresh memory; health is found out again */
+	if (shared_fd >= 0 && shared_map(&m->shared, shared_fd) == 0)
+		fcntl(shared_fd, F_SETFD, FD_CLOEXEC);
+	else if (shared_fd >= 0)
+		close(shared_fd);
+	m->inherited = &real_stderr;
+	return true;
+}
+
+int
+upgrade_find_fd(void *arg, const char *bind_text)
+{
+	unsigned i;
+
+	(void)arg;
+	for (i = 0; i < nsockets; i++)
+		if (strcmp(sockets[i].text, bind_text) == 0)
+			return sockets[i].fd;
+	return -1;
+}
+
+void
+upgrade_ready(struct master *m)
+{
+	unsigned i;
+
+	if (m->inherited == NULL)
+		return;
+	for (i = 0; i < nsockets; i++)
+		if (generation_fd(m->gen, sockets[i].text) != sockets[i].fd)
+			close(sockets[i].fd);
+	if (write(STDERR_FILENO, READY, sizeof(READY) - 1) < 0)
+		log_warn("nobody to say READY to");
+	if (real_stderr >= 0) {
+		dup2(real_stderr, STDERR_FILENO);
+		close(real_stderr);
+	}
+	real_stderr = -1;
+	m->inherited = NULL;
+}
