@@ -2,7 +2,7 @@
 /*
  * The configuration: a file becomes a checked, self-owned, constant struct.
  *
- * conf.c is the only includer of confuse.h.  After conf_load nothing here
+ * conf_parse.c is the only includer of confuse.h.  After conf_load nothing here
  * changes; every string is the struct's own; indexes, not pointers, cross to
  * shared memory.  Durations are milliseconds, sizes bytes.
  */
@@ -20,6 +20,8 @@ enum conf_protocol { CONF_TLS, CONF_HTTP, CONF_STATS };
 enum conf_balance { CONF_SOURCE, CONF_HOST, CONF_ROUNDROBIN, CONF_LEASTCONN };
 enum conf_send_proxy { CONF_PROXY_OFF, CONF_PROXY_V1, CONF_PROXY_V2 };
 enum conf_check_type { CONF_CHECK_TLS, CONF_CHECK_TCP, CONF_CHECK_HTTP, CONF_CHECK_HTTPS, CONF_CHECK_NONE };
+
+struct conf_mem;
 
 struct conf_where {		/* for messages: the line to blame */
 	const char *file;
@@ -116,6 +118,11 @@ struct conf_service {
 	struct conf_nets allow, deny;
 	bool has_balance;		/* else the listener's */
 	enum conf_balance balance;
+	/* What the service's own sections say; a bit of `given` for each key, in
+	 * the order of conf_keys.c.  A backend has the outcome. */
+	struct conf_timeouts timeouts;
+	struct conf_check check;
+	unsigned timeouts_given, check_given;
 };
 
 /* A backend is one service on one listener, with all that applies to it. */
@@ -160,6 +167,7 @@ struct conf {
 	unsigned nservice;
 	struct conf_backend *backend;
 	unsigned nbackend;
+	struct conf_mem *memory;	/* all of it, this struct too */
 };
 
 /* Where messages go: each is one line, "FILE:LINE: message" ready to print
