@@ -1,12 +1,324 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Warnings: what is no error, but seldom meant.
+ * Warnings: what is no error, but seldom meant.  Only what can be decided is
+ * said: a regex is compared with names as text where it is one name or one
+ * label before a suffix, and tried on the names of other clusters.
  */
 #include "config.h"
 #include "state/conf_priv.h"
 
+#include <ctype.h>
+#include <regex.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define SLOW_MS		30000		/* OpenShift asks that a dead API server is left by then */
+#define MAX_TRIALS	200000		/* of a regex on a name: some 50 ms */
+
+struct pattern {
+	const struct conf_service *service;
+	const struct conf_host *host;
+};
+
+struct survey {				/* the patterns of one listener */
+	struct conf_load *load;
+	unsigned listener;
+	struct pattern *pattern;	/* in the file's order */
+	size_t n, nregex;
+	struct conf_set by_text;	/* to struct pattern */
+};
+
+static bool
+is_exact(const char *text)
+{
+	return *text != '~' && *text != '*';
+}
+
+static bool
+same_cluster(const struct pattern *a, const struct pattern *b)
+{
+	return strcmp(a->service->cluster, b->service->cluster) == 0;
+}
+
+/* ---- names inside another cluster's wildcard ---------------------------- */
+
+static const struct pattern *
+find_text(const struct survey *s, const char *stars, const char *suffix)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "%s%s", stars, suffix);
+	return conf_set_find(&s->by_text, 0, text);
+}
+
+/* The wildcard that would get this name if it had no pattern of its own; a
+ * "*." or "**." of one label less is not meant, hence from. */
+static const struct pattern *
+covering(const struct survey *s, const char *name)
+{
+	bool first = true;
+
+	for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+		const struct pattern *p = first ? find_text(s, "*.", dot + 1) : NULL;
+
+		if (p == NULL)
+			p = find_text(s, "**.", dot + 1);
+		if (p != NULL)
+			return p;
+		first = false;
+	}
+	return NULL;
+}
+
+static void
+warn_taken(const struct survey *s, const struct pattern *p, const struct pattern *from)
+{
+	conf_warn(s->load, p->host->where, "hosts = \"%s\": on listener \"%s\" cluster \"%s\" takes this "
+	    "from \"%s\" of cluster \"%s\" (%s)", p->host->text,
+	    s->load->conf->listener[s->listener].name, p->service->cluster, from->host->text,
+	    from->service->cluster, conf_where_text(s->load, from->host->where, p->host->where));
+}
+
+static void
+warn_inside(const struct survey *s, const struct pattern *p)
+{
+	const char *text = p->host->text;
+	const struct pattern *from;
+
+	if (*text == '~' || strcmp(text, "*") == 0)
+		return;
+	if (strncmp(text, "**.", 3) == 0)
+		text += 3;	/* inside a wider one: names "x.text", longer suffix first */
+	from = covering(s, text);
+	if (from != NULL && from != p && !same_cluster(from, p))
+		warn_taken(s, p, from);
+}
+
+/* ---- regexes -------------------------------------------------------------- */
+
+/* The plain text that a regex spells up to a final "$": letters, digits, "-",
+ * "_" and quoted dots.  False where it is anything else. */
+static bool
+plain_text(const char *re, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *re != '\0' && strcmp(re, "$") != 0; re++) {
+		if (strncmp(re, "[.]", 3) == 0)
+			re += 2, out[n++] = '.';
+		else if (strncmp(re, "\\.", 2) == 0)
+			re += 1, out[n++] = '.';
+		else if (isalnum((unsigned char)*re) || *re == '-' || *re == '_')
+			out[n++] = (char)tolower((unsigned char)*re);
+		else
+			return false;
+		if (n + 1 >= size)
+			return false;
+	}
+	out[n] = '\0';
+	return *re == '$' && n > 0;
+}
+
+/* What gets every name that this regex could get, NULL where nothing does for
+ * sure. */
+static const struct pattern *
+hiding(const struct survey *s, const char *re)
+{
+	static const char *const one_label[] = { "^[^.]+\\.", "^[^\\.]+\\.", "^[^.]+[.]", "^[^.]*\\." };
+	const struct pattern *p;
+	char text[256], probe[260];
+
+	if (*re == '^' && plain_text(re + 1, text, sizeof(text))) {
+		p = find_text(s, "", text);
+		return p != NULL ? p : covering(s, text);
+	}
+	for (size_t i = 0; i < sizeof(one_label) / sizeof(one_label[0]); i++) {
+		size_t len = strlen(one_label[i]);
+
+		if (strncmp(re, one_label[i], len) == 0 && plain_text(re + len, text, sizeof(text))) {
+			snprintf(probe, sizeof(probe), "x.%s", text);
+			return covering(s, probe);
+		}
+	}
+	return NULL;
+}
+
+static bool
+matches_all(const char *re)
+{
+	static const char *const all[] = { "", ".*", "^.*", ".*$", "^.*$", ".+", "^.+$", "^", "$", "." };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(re, all[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+warn_regex_names(const struct survey *s, const struct pattern *rule)
+{
+	regex_t re;
+
+	if (s->n * s->nregex > MAX_TRIALS ||
+	    regcomp(&re, rule->host->text + 1, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct pattern *p = &s->pattern[i];
+
+		if (is_exact(p->host->text) && !same_cluster(p, rule) &&
+		    regexec(&re, p->host->text, 0, NULL, 0) == 0)
+			warn_taken(s, p, rule);
+	}
+	regfree(&re);
+}
+
+static void
+warn_regexes(const struct survey *s)
+{
+	const struct pattern *all = NULL, *by;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct pattern *p = &s->pattern[i];
+
+		if (*p->host->text != '~')
+			continue;
+		by = all != NULL ? all : hiding(s, p->host->text + 1);
+		if (by != NULL)
+			conf_warn(s->load, p->host->where, "hosts = \"%s\": on listener \"%s\" no name gets "
+			    "here, for \"%s\" of cluster \"%s\" (%s) comes first", p->host->text,
+			    s->load->conf->listener[s->listener].name, by->host->text,
+			    by->service->cluster, conf_where_text(s->load, by->host->where, p->host->where));
+		else if (matches_all(p->host->text + 1))
+			all = p;
+		else
+			warn_regex_names(s, p);
+	}
+}
+
+/* ---- certificates ---------------------------------------------------------- */
+
+/* Two clusters with names under one parent: a certificate for *.parent is
+ * good for both, and a browser that has a connection to one will reuse it for
+ * the other (RFC 9113 9.1.1). */
+static void
+warn_certificates(const struct survey *s)
+{
+	struct conf_set parents, told;
+
+	conf_set_init(&parents, &s->load->mem, s->n);
+	conf_set_init(&told, &s->load->mem, 16);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct pattern *p = &s->pattern[i], *first;
+		const char *dot = strchr(p->host->text, '.');
+
+		if ((!is_exact(p->host->text) && strncmp(p->host->text, "*.", 2) != 0) ||
+		    dot == NULL || strchr(dot + 1, '.') == NULL)
+			continue;	/* nobody signs a wildcard for a whole top level */
+		first = conf_set_add(&parents, 0, dot + 1, p);
+		if (first == NULL || same_cluster(first, p) ||
+		    conf_set_add(&told, 0, dot + 1, p) != NULL)
+			continue;
+		conf_warn(s->load, p->host->where, "hosts = \"%s\": one certificate for \"*%s\" would cover "
+		    "cluster \"%s\" and, with \"%s\" (%s), cluster \"%s\"; browsers would then send "
+		    "requests for both on one connection", p->host->text, dot, p->service->cluster,
+		    first->host->text, conf_where_text(s->load, first->host->where, p->host->where),
+		    first->service->cluster);
+	}
+}
+
+/* ---- the listener's patterns ------------------------------------------------ */
+
+static void
+survey_listener(struct survey *s, const size_t *total)
+{
+	const struct conf *c = s->load->conf;
+
+	s->pattern = conf_array(&s->load->mem, total[s->listener], sizeof(*s->pattern));
+	conf_set_init(&s->by_text, &s->load->mem, total[s->listener]);
+	for (unsigned b = 0; b < c->nbackend; b++) {
+		const struct conf_service *sv = c->backend[b].service;
+
+		if (c->backend[b].fallback_only || c->backend[b].listener != s->listener)
+			continue;
+		for (unsigned h = 0; h < sv->nhost; h++) {
+			struct pattern *p = &s->pattern[s->n++];
+
+			*p = (struct pattern){ .service = sv, .host = &sv->host[h] };
+			s->nregex += *p->host->text == '~';
+			conf_set_add(&s->by_text, 0, p->host->text, p);
+		}
+	}
+}
+
+static void
+warn_names(struct conf_load *l)
+{
+	const struct conf *c = l->conf;
+	size_t *total = conf_array(&l->mem, c->nlistener, sizeof(*total));
+
+	for (unsigned b = 0; b < c->nbackend; b++)
+		total[c->backend[b].listener] += c->backend[b].service->nhost;
+	for (unsigned i = 0; i < c->nlistener; i++) {
+		struct survey s = { .load = l, .listener = i };
+
+		survey_listener(&s, total);
+		for (size_t k = 0; k < s.n; k++)
+			warn_inside(&s, &s.pattern[k]);
+		warn_regexes(&s);
+		if (c->listener[i].protocol == CONF_TLS)
+			warn_certificates(&s);
+	}
+}
+
+/* ---- checks -------------------------------------------------------------------- */
+
+/* From a server's death just after a good probe to DOWN, in milliseconds.
+ * Probes start on a grid of interval; one that is still running when its turn
+ * comes again lets that turn pass. */
+static long
+detection_ms(const struct conf_check *c)
+{
+	long interval = c->interval_ms;
+	long step = (c->timeout_ms + interval - 1) / interval * interval;
+
+	if (step < interval)
+		step = interval;
+	return interval + (c->fall - 1) * step + c->timeout_ms;
+}
+
+static void
+warn_slow(struct conf_load *l)
+{
+	const struct conf_service *told = NULL;
+
+	for (unsigned b = 0; b < l->conf->nbackend; b++) {
+		const struct conf_backend *be = &l->conf->backend[b];
+		long ms = detection_ms(&be->check);
+
+		if (be->check.type == CONF_CHECK_NONE || ms <= SLOW_MS || told == be->service)
+			continue;
+		told = be->service;
+		conf_warn(l, be->service->where, "backend \"%s\": it can take %ld s until a dead server counts "
+		    "as DOWN (interval, timeout and fall of its check); Kubernetes installers ask for 30 s "
+		    "at most", be->name, (ms + 999) / 1000);
+	}
+}
+
+static void
+warn_host_header(struct conf_load *l)
+{
+	for (unsigned i = 0; i < l->conf->nservice; i++)
+		if (strcasecmp(l->conf->service[i].server_name_header, "Host") == 0)
+			conf_warn(l, conf_entry(l->service_node[i], "server-name-header")->where,
+			    "server-name-header = \"Host\": it replaces the name that the client asked "
+			    "for, so an ingress router will know no route for it");
+}
+
 void
 conf_warn_all(struct conf_load *l)
 {
-	(void)l;
+	warn_names(l);
+	warn_slow(l);
+	warn_host_header(l);
 }
