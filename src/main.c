@@ -23,7 +23,6 @@
  */
 #include "config.h"
 
-#include <bsd/unistd.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,6 +34,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/title.h"
 #include "daemon/detach.h"
 #include "daemon/limits.h"
 #include "daemon/master.h"
@@ -178,7 +178,7 @@ main(int argc, char **argv)
 	struct options o;
 	struct conf *c;
 
-	setproctitle_init(argc, argv, environ);
+	title_init(argc, &argv, own_path());
 	if (parse_options(argc, argv, &o) != 0) {
 		fputs(usage_text, stderr);
 		return EXIT_USAGE;

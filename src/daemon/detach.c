@@ -59,7 +59,7 @@ detach_done(int fd)
 }
 
 int
-pidfile_write(const char *path)
+detach_write_pid(const char *path)
 {
 	char tmp[4096], text[32];
 	int fd, n;
@@ -84,7 +84,7 @@ pidfile_write(const char *path)
 }
 
 void
-pidfile_remove(const char *path)
+detach_remove_pid(const char *path)
 {
 	char text[32] = "";
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

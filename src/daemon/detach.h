@@ -11,9 +11,9 @@ int detach_begin(void);
 void detach_done(int fd);
 
 /* 0, -1 with errno. */
-int pidfile_write(const char *path);
+int detach_write_pid(const char *path);
 
 /* Remove it if it is ours. */
-void pidfile_remove(const char *path);
+void detach_remove_pid(const char *path);
 
 #endif

@@ -7,7 +7,6 @@
 #include "config.h"
 #include "daemon/master.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "daemon/children.h"
 #include "daemon/clerk.h"
 #include "daemon/detach.h"
@@ -97,7 +97,7 @@ master_start(struct master *m, struct conf *c)
 	master_open_log(m, c);
 	if (m->sink.kind == LOG_SINK_FILE && m->sink.fd < 0)
 		return -1;
-	if (pidfile_write(pid_path(m)) != 0) {
+	if (detach_write_pid(pid_path(m)) != 0) {
 		log_err("pid file %s", pid_path(m));
 		if (m->sandbox.root)
 			return -1;
@@ -111,7 +111,7 @@ master_start(struct master *m, struct conf *c)
 	atomic_store(&m->shared.head->draining, 0);
 	atomic_fetch_add(&m->shared.head->generation, 1);
 	atomic_store(&m->shared.head->reloaded_ms, now);
-	setproctitle("master");
+	title_set("master");
 	log_notice("durward %s starts: %u listeners, %u backends", PACKAGE_VERSION,
 	    m->gen->conf->nlistener, m->gen->conf->nbackend);
 	sandbox_say(&m->sandbox);
@@ -200,7 +200,7 @@ end_helper(struct child *c, void *arg)
 {
 	int *sig = arg;
 
-	if (c->role != CHILD_LOGGER)
+	if (c->role != CHILD_LOGGER && c->role != CHILD_UPGRADE)
 		kill(c->pid, *sig);
 }
 
@@ -212,9 +212,12 @@ leave(struct master *m)
 
 	children_each(end_helper, &sig);
 	if (!m->retired) {
-		generation_free(m->gen, NULL);
-		if (m->control_fd >= 0)
+		if (m->control_fd >= 0) {
 			close(m->control_fd);
+			unlink(m->gen->conf->control);
+		}
+		detach_remove_pid(pid_path(m));
+		generation_free(m->gen, NULL);
 	}
 	log_notice("ended");
 	/* the logger ends when nobody is left to write; wait for it, not long */

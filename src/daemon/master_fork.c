@@ -7,7 +7,6 @@
 #include "config.h"
 #include "daemon/master.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "daemon/checker.h"
 #include "daemon/children.h"
 #include "daemon/clerk.h"
@@ -198,11 +198,11 @@ master_start_logger(struct master *m)
 		int keep[] = { m->log_pipe[0], pair[1], m->sink.fd };
 
 		child_begin(keep, 3);
-		setproctitle("logger");
+		title_set("logger");
 		/* it must outlive all others: it ends when nobody is left to write */
 		signal(SIGTERM, SIG_IGN);
 		log_use_pipe(-1, NULL);
-		if (m->sink.kind == LOG_SINK_FILE && sandbox_drop_user(&m->sandbox, 0, 0) != 0)
+		if (sandbox_drop_user(&m->sandbox, 0, 0) != 0)
 			_exit(EX_CONFIG);
 		logger_run(m->log_pipe[0], pair[1], &m->sink);
 		_exit(EX_OK);
@@ -232,7 +232,7 @@ master_start_checker(struct master *m)
 		struct probes *p;
 
 		child_begin(keep, 4);
-		setproctitle("checker");
+		title_set("checker");
 		if ((p = checker_open(&c)) == NULL ||
 		    sandbox_enter(&m->sandbox, SANDBOX_CHECKER, SIGTERM, master) != 0)
 			_exit(EX_CONFIG);
@@ -269,7 +269,7 @@ clerk_child(struct master *m, int sock, pid_t master)
 	memset(&sa, 0, sizeof(sa));
 	sa.sa_handler = on_clerk_finish;	/* poll returns, and sees it */
 	sigaction(SIGUSR1, &sa, NULL);
-	setproctitle("clerk");
+	title_set("clerk");
 	if (sandbox_enter(&m->sandbox, SANDBOX_CLERK, SIGTERM, master) != 0)
 		_exit(EX_CONFIG);
 	clerk_run(&c);
@@ -312,7 +312,7 @@ master_start_resolver(struct master *m)
 		int keep[] = { m->hint_fd, m->log_pipe[1] };
 
 		child_begin(keep, 2);
-		setproctitle("resolver");
+		title_set("resolver");
 		if (sandbox_drop_user(&m->sandbox, SIGTERM, master) != 0)
 			_exit(EX_CONFIG);
 		resolver_run(m->gen->conf, &m->shared, m->gen->map);

@@ -165,8 +165,8 @@ take_over(struct master *m, struct generation *next)
 	atomic_store(&m->shared.head->reloaded_ms, now);
 	change_log(m, old->conf, next->conf);
 	change_control(m, old->conf, next->conf);
-	if (strcmp(old_pid, new_pid) != 0 && pidfile_write(new_pid) == 0)
-		pidfile_remove(old_pid);
+	if (strcmp(old_pid, new_pid) != 0 && detach_write_pid(new_pid) == 0)
+		detach_remove_pid(old_pid);
 	m->gen = next;
 	if (m->checker > 0)
 		kill(m->checker, SIGTERM);

@@ -140,7 +140,7 @@ upgrade_heard(struct master *m)
 	atomic_store(&m->shared.head->master_pid, getpid());
 	len = 0;
 	/* the new one may have written it */
-	if (pidfile_write(m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file) != 0)
+	if (detach_write_pid(m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file) != 0)
 		log_warn("pid file");
 }
 

@@ -12,7 +12,6 @@
 #include "config.h"
 #include "daemon/worker.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -25,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "proxy/session.h"
 #include "proxy/session_http.h"
 
@@ -179,7 +179,7 @@ worker_run(struct worker *w)
 	int fd;
 
 	atomic_store(&p->slot->state, WORKER_IDLE);
-	setproctitle("idle %s", p->listener->name);
+	title_set("idle %s", p->listener->name);
 	while ((fd = accept_client(w, &peer)) >= 0) {
 		leave_idle(w);
 		session_run(p, fd, &peer);
@@ -188,7 +188,7 @@ worker_run(struct worker *w)
 			session_http_close();
 			return EX_OK;
 		}
-		setproctitle("idle %s", p->listener->name);
+		title_set("idle %s", p->listener->name);
 	}
 	atomic_fetch_sub_explicit(&p->pool->idle, 1, memory_order_relaxed);
 	atomic_store_explicit(&p->slot->state, WORKER_WAITING, memory_order_relaxed);

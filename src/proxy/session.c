@@ -6,7 +6,6 @@
 #include "config.h"
 #include "proxy/session.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "proxy/dial.h"
 #include "wire/cidr.h"
 #include "wire/proxy_header.h"
@@ -88,9 +88,9 @@ session_title(const struct session *s)
 
 	addr_format(&s->from, true, from);
 	if (s->backend < 0)
-		setproctitle("%s %s %s", s->p->listener->name, from, s->host);
+		title_set("%s %s %s", s->p->listener->name, from, s->host);
 	else
-		setproctitle("%s %s %s %s/%s", s->p->listener->name, from,
+		title_set("%s %s %s %s/%s", s->p->listener->name, from,
 		    s->host_len > 0 ? s->host : "-", session_backend_name(s), session_server_name(s));
 }
 
@@ -295,7 +295,7 @@ session_last_word(struct session *s, const void *bytes, size_t len, int ms)
 
 	if (len > 0 && send(s->client, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return;
-	counter_add(&s->p->listener_slot->c.bytes_out, len);
+	s->bytes_out += len;
 	shutdown(s->client, SHUT_WR);
 	/* a close with bytes unread would be a reset, and could overtake them */
 	for (;;) {

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: ISC */
+/* Probes.  In the checker; must never wait for anything. */
+#include "config.h"
+#include "daemon/probe.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "daemon/probe_https.h"
+
+static bool
+finish(struct probe *p, enum health_result result, const char *info)
+{
+	p->result = result;
+	snprintf(p->info, sizeof(p->info), "%s", info);
+	if (p->tls != NULL)
+		probe_https_ops->close(p->tls);
+	p->tls = NULL;
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+	p->phase = PROBE_IDLE;
+	return false;
+}
+
+/* --- what is sent ------------------------------------------------------------ */
+
+static uint8_t *
+put16(uint8_t *p, size_t n)
+{
+	*p++ = (uint8_t)(n >> 8);
+	*p++ = (uint8_t)n;
+	return p;
+}
+
+static uint8_t *
+put_bytes(uint8_t *p, const void *bytes, size_t n)
+{
+	memcpy(p, bytes, n);
+	return p + n;
+}
+
+/* A hello as today's clients send it (TLS 1.3 and 1.2), so that servers answer
+ * it with a handshake and not with a complaint in their log. */
+static size_t
+build_hello(uint8_t *out, const char *sni)
+{
+	static const uint8_t suites[] = { 0x13, 0x01, 0x13, 0x02, 0x13, 0x03,
+	    0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x2c, 0xc0, 0x30, 0xcc, 0xa9, 0xcc, 0xa8,
+	    0x00, 0x9c, 0x00, 0x9d, 0x00, 0x2f, 0x00, 0x35 };
+	static const uint8_t fixed[] = {
+	    0x00, 0x2b, 0x00, 0x05, 0x04, 0x03, 0x04, 0x03, 0x03,	/* versions 1.3, 1.2 */
+	    0x00, 0x0a, 0x00, 0x08, 0x00, 0x06, 0x00, 0x1d, 0x00, 0x17, 0x00, 0x18,	/* groups */
+	    0x00, 0x0b, 0x00, 0x02, 0x01, 0x00,			/* point formats */
+	    0x00, 0x0d, 0x00, 0x14, 0x00, 0x12, 0x04, 0x03, 0x08, 0x04, 0x04, 0x01, 0x05, 0x03,
+	    0x08, 0x05, 0x05, 0x01, 0x08, 0x06, 0x06, 0x01, 0x02, 0x01,	/* signatures */
+	    0x00, 0x33, 0x00, 0x26, 0x00, 0x24, 0x00, 0x1d, 0x00, 0x20 };	/* key share, X25519 */
+	size_t n = strlen(sni);
+	uint8_t random[32 + 32 + 32], *p = out + 9, *extensions;
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, 0x5a, sizeof(random));
+	p = put_bytes(p, "\x03\x03", 2);
+	p = put_bytes(p, random, 32);
+	*p++ = 32;
+	p = put_bytes(p, random + 32, 32);
+	p = put16(p, sizeof(suites));
+	p = put_bytes(p, suites, sizeof(suites));
+	p = put_bytes(p, "\x01\x00", 2);
+	extensions = p;
+	p += 2;
+	if (n > 0 && n < 254) {
+		p = put16(p, 0);
+		p = put16(p, n + 5);
+		p = put16(p, n + 3);
+		*p++ = 0;
+		p = put16(p, n);
+		p = put_bytes(p, sni, n);
+	}
+	p = put_bytes(p, fixed, sizeof(fixed));
+	p = put_bytes(p, random + 64, 32);
+	put16(extensions, (size_t)(p - extensions) - 2);
+	memcpy(out, "\x16\x03\x01", 3);
+	put16(out + 3, (size_t)(p - out) - 5);
+	out[5] = 1;
+	out[6] = 0;
+	put16(out + 7, (size_t)(p - out) - 9);
+	return (size_t)(p - out);
+}
+
+static size_t
+build_request(struct probe *p)
+{
+	int n = snprintf((char *)p->out, sizeof(p->out),
+	    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: durward-check\r\nConnection: close\r\n\r\n",
+	    p->check->path, p->check->host[0] != '\0' ? p->check->host : p->host);
+
+	return n > 0 && (size_t)n < sizeof(p->out) ? (size_t)n : 0;
+}
+
+/* --- what comes back ---------------------------------------------------------- */
+
+static bool
+judge_tls(struct probe *p)
+{
+	const uint8_t *in = (const uint8_t *)p->in;
+
+	if ((in[0] == 0x16 || in[0] == 0x15) && in[1] == 3)
+		return finish(p, HEALTH_L6OK, "");
+	return finish(p, HEALTH_L6RSP, "not a TLS record");
+}
+
+static bool
+status_allowed(const struct conf_check *c, int code)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nstatus; i++)
+		if (code >= c->status[i].first && code <= c->status[i].last)
+			return true;
+	return false;
+}
+
+static bool
+judge_http(struct probe *p)
+{
+	int minor, code;
+	char text[64];
+
+	p->in[p->in_len] = '\0';
+	if (sscanf(p->in, "HTTP/1.%1d %3d", &minor, &code) != 2 || code < 100)
+		return finish(p, HEALTH_L7RSP, "not an HTTP/1 answer");
+	p->code = code;
+	if (status_allowed(p->check, code))
+		return finish(p, HEALTH_L7OK, "");
+	snprintf(text, sizeof(text), "HTTP status %d", code);
+	return finish(p, HEALTH_L7STS, text);
+}
+
+/* What a connection's end means in this phase. */
+static bool
+fail_errno(struct probe *p, int error)
+{
+	if (p->phase == PROBE_CONNECTING)
+		return finish(p, HEALTH_L4CON, strerror(error));
+	return finish(p, HEALTH_SOCKERR, strerror(error));
+}
+
+static bool
+closed_early(struct probe *p)
+{
+	bool http = p->check->type == CONF_CHECK_HTTP || p->check->type == CONF_CHECK_HTTPS;
+
+	return finish(p, http ? HEALTH_L7RSP : HEALTH_L6RSP, "the server closed without an answer");
+}
+
+/* --- steps ------------------------------------------------------------------------ */
+
+static bool
+step_secure(struct probe *p)
+{
+	char error[HEALTH_INFO_MAX] = "";
+
+	switch (probe_https_ops->handshake(p->tls, error, sizeof(error))) {
+	case HTTPS_OK:
+		p->phase = PROBE_SENDING;
+		p->wants_write = true;
+		return true;
+	case HTTPS_WANT_READ:
+		p->wants_write = false;
+		return true;
+	case HTTPS_WANT_WRITE:
+		p->wants_write = true;
+		return true;
+	case HTTPS_CLOSED:
+	case HTTPS_FAILED:
+		break;
+	}
+	return finish(p, HEALTH_L6RSP, error);
+}
+
+static bool
+step_connected(struct probe *p)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error != 0)
+		return fail_errno(p, error);
+	switch (p->check->type) {
+	case CONF_CHECK_TCP:
+	case CONF_CHECK_NONE:
+		return finish(p, HEALTH_L4OK, "");
+	case CONF_CHECK_TLS:
+		p->out_len = build_hello(p->out, p->sni);
+		p->phase = PROBE_SENDING;
+		return true;
+	case CONF_CHECK_HTTP:
+		p->out_len = build_request(p);
+		p->phase = PROBE_SENDING;
+		return true;
+	case CONF_CHECK_HTTPS:
+		p->out_len = build_request(p);
+		if (p->tls_context == NULL ||
+		    (p->tls = probe_https_ops->open(p->tls_context, p->fd,
+		    p->check->host[0] != '\0' ? p->check->host : p->sni[0] != '\0' ? p->sni : p->host)) == NULL)
+			return finish(p, HEALTH_L6RSP, "TLS is not to be had for checks; the log says why");
+		p->phase = PROBE_SECURING;
+		return step_secure(p);
+	}
+	return finish(p, HEALTH_SOCKERR, "");
+}
+
+/* > 0 bytes, 0 not now (wants_write set), -1 failed, -2 closed */
+static ssize_t
+probe_write(struct probe *p)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	if (p->tls == NULL) {
+		n = send(p->fd, p->out + p->out_sent, p->out_len - p->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		return n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : -1;
+	}
+	switch (probe_https_ops->write(p->tls, p->out + p->out_sent, p->out_len - p->out_sent, &done)) {
+	case HTTPS_OK:
+		return (ssize_t)done;
+	case HTTPS_WANT_READ:
+		p->wants_write = false;
+		return 0;
+	case HTTPS_WANT_WRITE:
+		return 0;
+	case HTTPS_CLOSED:
+	case HTTPS_FAILED:
+		break;
+	}
+	errno = EPIPE;
+	return -1;
+}
+
+static ssize_t
+probe_read(struct probe *p)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	if (p->tls == NULL) {
+		n = recv(p->fd, p->in + p->in_len, sizeof(p->in) - 1 - p->in_len, MSG_DONTWAIT);
+		if (n == 0)
+			return -2;
+		return n > 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : -1;
+	}
+	switch (probe_https_ops->read(p->tls, p->in + p->in_len, sizeof(p->in) - 1 - p->in_len, &done)) {
+	case HTTPS_OK:
+		return (ssize_t)done;
+	case HTTPS_WANT_READ:
+		return 0;
+	case HTTPS_WANT_WRITE:
+		p->wants_write = true;
+		return 0;
+	case HTTPS_CLOSED:
+		return -2;
+	case HTTPS_FAILED:
+		break;
+	}
+	errno = ECONNRESET;
+	return -1;
+}
+
+static bool
+step_send(struct probe *p)
+{
+	ssize_t n = probe_write(p);
+
+	if (n < 0)
+		return fail_errno(p, errno);
+	p->out_sent += (size_t)n;
+	if (p->out_sent == p->out_len) {
+		p->phase = PROBE_READING;
+		p->wants_write = false;
+	}
+	return true;
+}
+
+static bool
+step_read(struct probe *p)
+{
+	bool tls = p->check->type == CONF_CHECK_TLS;
+	ssize_t n = probe_read(p);
+
+	if (n == -1)
+		return fail_errno(p, errno);
+	if (n > 0)
+		p->in_len += (size_t)n;
+	if (tls && p->in_len >= 5)
+		return judge_tls(p);
+	/* "HTTP/1.1 200" is enough */
+	if (!tls && (p->in_len >= 12 || (n == -2 && p->in_len > 0)))
+		return judge_http(p);
+	if (n == -2)
+		return closed_early(p);
+	return true;
+}
+
+bool
+probe_start(struct probe *p, const struct addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+	int on = 1;
+
+	p->started_us = clock_us();
+	p->out_len = p->out_sent = p->in_len = 0;
+	p->code = 0;
+	p->tls = NULL;
+	p->phase = PROBE_CONNECTING;
+	p->wants_write = true;
+	p->fd = -1;
+	if (len == 0)
+		return finish(p, HEALTH_L4CON, "its name does not resolve");
+	p->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->fd < 0)
+		return finish(p, HEALTH_SOCKERR, strerror(errno));
+	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(p->fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
+		return fail_errno(p, errno);
+	return true;
+}
+
+bool
+probe_step(struct probe *p)
+{
+	switch (p->phase) {
+	case PROBE_IDLE:
+		return false;
+	case PROBE_CONNECTING:
+		return step_connected(p);
+	case PROBE_SECURING:
+		return step_secure(p);
+	case PROBE_SENDING:
+		return step_send(p);
+	case PROBE_READING:
+		return step_read(p);
+	}
+	return false;
+}
+
+void
+probe_timeout(struct probe *p)
+{
+	switch (p->phase) {
+	case PROBE_IDLE:
+		break;
+	case PROBE_CONNECTING:
+		finish(p, HEALTH_L4TOUT, "no connection in time");
+		break;
+	case PROBE_SECURING:
+		finish(p, HEALTH_L6TOUT, "no TLS handshake in time");
+		break;
+	case PROBE_SENDING:
+	case PROBE_READING:
+		finish(p, p->check->type == CONF_CHECK_TLS ? HEALTH_L6TOUT : HEALTH_L7TOUT, "no answer in time");
+		break;
+	}
+}

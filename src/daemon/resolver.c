@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * DNS names of servers to addresses.  One look, then the process ends; the
+ * master forks another when `resolve-interval` has passed.
+ */
+#include "config.h"
+#include "daemon/resolver.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+bool
+resolver_needed(const struct conf *c)
+{
+	unsigned b, k;
+
+	for (b = 0; b < c->nbackend; b++)
+		for (k = 0; k < c->backend[b].nserver; k++)
+			if (c->backend[b].server[k].is_dns)
+				return true;
+	return false;
+}
+
+/* Keep the address that is in use while the answer still holds it, so that a
+ * rotating answer moves nobody; else the first. */
+static void
+pick(const struct addrinfo *list, const struct addr *now, uint16_t port, struct addr *out)
+{
+	const struct addrinfo *ai;
+
+	out->family = ADDR_NONE;
+	for (ai = list; ai != NULL; ai = ai->ai_next) {
+		struct addr a;
+
+		addr_from_sockaddr(&a, ai->ai_addr);
+		a.port = port;
+		if (addr_equal(&a, now)) {
+			*out = a;
+			return;
+		}
+		if (out->family == ADDR_NONE && a.family != ADDR_NONE)
+			*out = a;
+	}
+}
+
+static void
+apply(const struct conf_backend *cb, const struct conf_server *cs, struct server_slot *v,
+    const struct addrinfo *list, int error)
+{
+	char was[ADDR_STRLEN], is[ADDR_STRLEN], info[HEALTH_INFO_MAX];
+	struct addr now, next;
+
+	health_addr(v, &now);
+	if (list != NULL) {
+		pick(list, &now, now.port, &next);
+		if (next.family == ADDR_NONE || addr_equal(&next, &now))
+			return;
+		if (now.family != ADDR_NONE)
+			log_notice("Server %s/%s changed its address from %s to %s", cb->name, cs->name,
+			    addr_format(&now, true, was), addr_format(&next, true, is));
+		else
+			log_notice("Server %s/%s: %s is %s", cb->name, cs->name, cs->address,
+			    addr_format(&next, true, is));
+		health_set_addr(v, &next);
+		if (now.family == ADDR_NONE && !atomic_load(&v->checked))
+			atomic_store(&v->state, HEALTH_UP);
+		atomic_fetch_add(&v->hint, 1);
+		return;
+	}
+	snprintf(info, sizeof(info), "%s: %s", cs->address, gai_strerror(error));
+	if (now.family == ADDR_NONE) {
+		char before[HEALTH_INFO_MAX];
+
+		health_info(v, before);
+		if (before[0] == '\0')
+			log_warnx("Server %s/%s is DOWN: its name does not resolve: %s", cb->name, cs->name, info);
+		health_set_info(v, info);
+	} else {
+		log_info("Server %s/%s keeps its last address: %s", cb->name, cs->name, info);
+	}
+}
+
+void
+resolver_run(const struct conf *c, const struct shared *s, const struct shared_map *m)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+	const char *last = NULL;
+	struct addrinfo *list = NULL;
+	unsigned b, k;
+	int error = 0;
+
+	for (b = 0; b < c->nbackend; b++) {
+		for (k = 0; k < c->backend[b].nserver; k++) {
+			const struct conf_server *cs = &c->backend[b].server[k];
+
+			if (!cs->is_dns)
+				continue;
+			if (last == NULL || strcmp(last, cs->address) != 0) {
+				if (list != NULL)
+					freeaddrinfo(list);
+				list = NULL;
+				error = getaddrinfo(cs->address, NULL, &hints, &list);
+				last = cs->address;
+			}
+			apply(&c->backend[b], cs, &s->server[m->server[b][k]], error == 0 ? list : NULL, error);
+		}
+	}
+	if (list != NULL)
+		freeaddrinfo(list);
+}
