@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Limits: how many at once, from where, and to which server."""
+
+import re
+import select
+import socket
+import threading
+import time
+
+from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, alert, ask, check,
+                 connect, equal, exchange, main, read_all, simple_hello,
+                 wait_for)
+
+NAME = 'www.example.org'
+
+CONF = '''
+@globals@
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" @listener@ }
+listener "other" { bind = {"127.0.0.1:@other@"} protocol = "tls" }
+cluster "one" {
+    service "ingress" {
+        listeners = {"https", "other"}
+        hosts     = {"www.example.org"}
+        @servers@
+        check { type = "none" }
+        @service@
+    }
+}
+'''
+
+
+def start(globals='', listener='', service='', servers=None, **how):
+    server = None
+    if servers is None:
+        server = EchoBackend()
+        servers = 'servers = {"echo=127.0.0.1:%d"}' % server.port
+    return Durward(CONF, globals=globals, listener=listener, service=service,
+                   servers=servers, **how), server
+
+
+def opened(daemon, listener='https', source=None):
+    """A connection that has reached its server."""
+    hello = simple_hello(NAME)
+    s = connect(daemon.port(listener), source=source)
+    equal(exchange(s, hello, len(hello)), hello)
+    return s
+
+
+def waits(s, seconds=0.4):
+    """Nothing comes and nothing is closed for so long."""
+    return not select.select([s], [], [], seconds)[0]
+
+
+def waits_then_served(daemon, first, listener='https'):
+    hello = simple_hello(NAME)
+    with connect(daemon.port(listener)) as s:
+        s.sendall(hello)
+        check(waits(s), 'it was not made to wait')
+        first.close()
+        s.settimeout(10)
+        equal(s.recv(len(hello), socket.MSG_WAITALL), hello, 'in its turn')
+
+
+def test_a_listeners_limit_makes_clients_wait():
+    daemon, _ = start(listener='max-connections = 3')
+    held = [opened(daemon) for _ in range(3)]
+    opened(daemon, 'other').close()     # that listener is not full
+    waits_then_served(daemon, held[0])
+
+
+def test_the_limit_of_all_makes_clients_wait():
+    daemon, _ = start(globals='max-connections = 4')
+    held = [opened(daemon) for _ in range(2)]
+    held += [opened(daemon, 'other') for _ in range(2)]
+    waits_then_served(daemon, held[3])
+
+
+def test_many_over_the_limit_all_get_their_turn():
+    daemon, _ = start(listener='max-connections = 5')
+    served, failures = [], []
+
+    def client():
+        try:
+            s = opened(daemon)
+            served.append(1)
+            s.close()
+        except Exception as e:
+            failures.append(e)
+    threads = [threading.Thread(target=client) for _ in range(60)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(30)
+    equal((len(served), failures), (60, []), 'clients')
+
+
+def test_per_source():
+    daemon, _ = start(listener='max-connections-per-source = 2')
+    held = [opened(daemon, source='127.0.0.7') for _ in range(2)]
+    hello = simple_hello(NAME)
+    with connect(daemon.port('https'), source='127.0.0.7') as s:
+        try:
+            s.sendall(hello)
+            equal(read_all(s), b'', 'what the third got')
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+    opened(daemon, source='127.0.0.8').close()
+    daemon.wait_log(r'127\.0\.0\.7:\d+ .*<NOSRV>')
+    held[0].close()
+
+    def again():
+        try:
+            opened(daemon, source='127.0.0.7').close()
+            return True
+        except Exception:
+            return False
+    wait_for(again, 10, 'the source to be let in again')
+
+
+def refused(daemon, source):
+    with connect(daemon.port('https'), source=source) as s:
+        try:
+            s.sendall(simple_hello(NAME))
+            return read_all(s) == b''
+        except (ConnectionResetError, BrokenPipeError):
+            return True
+
+
+def test_allow_and_deny():
+    daemon, _ = start(listener='allow = {"127.0.0.0/28"} '
+                      'deny = {"127.0.0.8/31"}')
+    opened(daemon, source='127.0.0.1').close()
+    opened(daemon, source='127.0.0.15').close()
+    check(refused(daemon, '127.0.0.16'), 'not in allow, and yet let in')
+    check(refused(daemon, '127.0.0.8'), 'denied, and yet let in')
+    check(refused(daemon, '127.0.0.9'), 'denied, and yet let in')
+    opened(daemon, source='127.0.0.10').close()
+    daemon.wait_log(r'127\.0\.0\.16:\d+ .*<NOSRV>')
+
+
+def test_a_services_own_lists():
+    daemon, _ = start(service='deny = {"127.0.0.9"}')
+    opened(daemon, source='127.0.0.8').close()
+    check(refused(daemon, '127.0.0.9'), 'denied, and yet let in')
+
+
+def test_a_full_server_is_passed_over():
+    a, b = EchoBackend('a'), EchoBackend('b')
+    daemon, _ = start(servers='''
+        server "a" { address = "127.0.0.1:%d" max-connections = 1 }
+        server "b" { address = "127.0.0.1:%d" max-connections = 1 }''' %
+                      (a.port, b.port), globals='timeouts { queue = "20s" }')
+    held = [opened(daemon), opened(daemon)]
+    equal((len(a.clients()), len(b.clients())), (1, 1), 'clients at each')
+    waits_then_served(daemon, held[1])
+
+
+def test_the_queue_has_an_end():
+    a = EchoBackend('a')
+    daemon, _ = start(servers='server "a" { address = "127.0.0.1:%d" '
+                      'max-connections = 1 }' % a.port,
+                      globals='timeouts { queue = "500ms" }')
+    held = opened(daemon)
+    begun = time.monotonic()
+    equal(alert(ask(daemon.port('https'), simple_hello(NAME))),
+          ALERT_INTERNAL_ERROR)
+    took = time.monotonic() - begun
+    check(0.4 < took < 3, 'after %.2f s, not 0.5', took)
+    held.close()
+
+
+def test_a_cold_pool_serves_hundreds_at_once():
+    """None refused, none reset; the long form opens 2000."""
+    daemon, _ = start(globals='spare-workers { min = 8 max = 64 }')
+    count = 400
+    hello = simple_hello(NAME)
+    begun = time.monotonic()
+    clients = []
+    for _ in range(count):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(('127.0.0.1', daemon.port('https')))
+        clients.append(s)
+    poll = select.poll()
+    by_fd = {s.fileno(): s for s in clients}
+    got = dict.fromkeys(by_fd, 0)
+    for fd in by_fd:
+        poll.register(fd, select.POLLOUT)
+    done = 0
+    while done < count:
+        check(time.monotonic() - begun < 30, 'only %d of %d after 30 s', done,
+              count)
+        for fd, event in poll.poll(1000):
+            s = by_fd[fd]
+            if event & select.POLLOUT:
+                equal(s.send(hello), len(hello))
+                poll.modify(fd, select.POLLIN)
+                continue
+            data = s.recv(65536)
+            check(data, 'a client was closed')
+            got[fd] += len(data)
+            if got[fd] == len(hello):
+                poll.unregister(fd)
+                done += 1
+    print('     %d clients at once, all served in %.2f s' % (
+        count, time.monotonic() - begun))
+    for s in clients:
+        s.close()
+    wait_for(lambda: len(daemon.workers()) <= 2 * 64, 60,
+             'the pool to shrink again')
+
+
+main()

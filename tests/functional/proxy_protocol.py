@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The client's own address, sent on and taken in (PROXY protocol 1 and 2)."""
+
+import socket
+import struct
+
+from lib import (Certs, Durward, EchoBackend, HttpBackend, Nginx, ProxyBackend,
+                 check, connect, equal, exchange, free_port, main, read_all,
+                 simple_hello, tls_get)
+from lib.backends import field
+from lib.clients import _parse_response
+
+NAME = 'www.example.org'
+
+SEND = '''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+cluster "one" {
+    service "ingress" {
+        listeners  = {"https"}
+        hosts      = {"www.example.org"}
+        servers    = {"server=127.0.0.1:@server@"}
+        send-proxy = "@version@"
+        check { type = "none" }
+    }
+}
+'''
+
+ACCEPT = '''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls"
+                   accept-proxy = {@from@} deny = {"203.0.113.0/24"}
+                   timeouts { handshake = "1s" } }
+listener "http"  { bind = {"127.0.0.1:@http@"} protocol = "http"
+                   accept-proxy = {@from@} }
+cluster "one" {
+    service "ingress" {
+        listeners  = {"https"}
+        hosts      = {"www.example.org"}
+        servers    = {"server=127.0.0.1:@server@"}
+        check { type = "none" }
+    }
+    service "web" {
+        listeners  = {"http"}
+        hosts      = {"www.example.org"}
+        servers    = {"web=127.0.0.1:@web@"}
+        check { type = "none" }
+    }
+}
+'''
+
+SIGNATURE = b'\r\n\r\n\0\r\nQUIT\n'
+
+
+def v1(source, destination, port=1234, to=443, family='TCP4'):
+    return ('PROXY %s %s %s %d %d\r\n' % (family, source, destination, port,
+                                          to)).encode()
+
+
+def v2(source, destination, port=1234, to=443, tlvs=b''):
+    family = socket.AF_INET6 if ':' in source else socket.AF_INET
+    body = (socket.inet_pton(family, source) +
+            socket.inet_pton(family, destination) +
+            struct.pack('!HH', port, to) + tlvs)
+    return SIGNATURE + b'\x21' + (b'\x21' if ':' in source else b'\x11') + \
+        struct.pack('!H', len(body)) + body
+
+
+LOCAL = SIGNATURE + b'\x20\x00\x00\x00'
+
+
+def test_sent_to_the_server():
+    for version, number in ('v1', 1), ('v2', 2):
+        server = ProxyBackend()
+        daemon = Durward(SEND, server=server.port, version=version)
+        hello = simple_hello(NAME)
+        with connect(daemon.port('https'), source='127.0.0.9') as s:
+            equal(exchange(s, hello, len(hello)), hello)
+            equal(server.wait_client().proxy,
+                  (number, '127.0.0.9', s.getsockname()[1], '127.0.0.1',
+                   daemon.port('https')), version)
+
+
+def test_nginx_sees_the_client():
+    certs = Certs()
+    cert, key = certs.server('www', [NAME])
+    for version in 'v1', 'v2':
+        port = free_port()
+        Nginx('    server { listen 127.0.0.1:%d ssl proxy_protocol;\n'
+              '        ssl_certificate %s; ssl_certificate_key %s;\n'
+              '        location / { return 200 "$proxy_protocol_addr"; } }\n' %
+              (port, cert, key), [('127.0.0.1', port)])
+        daemon = Durward(SEND, server=port, version=version)
+        equal(tls_get(daemon.port('https'), NAME, certs.ca,
+                      source='127.0.0.9')[1], '127.0.0.9', version)
+
+
+def start_accepting(source='"127.0.0.0/8"'):
+    server, web = EchoBackend(), HttpBackend('web')
+    return Durward(ACCEPT, server=server.port, web=web.port,
+                   **{'from': source}), server, web
+
+
+def test_taken_in_before_tls():
+    daemon, _, _ = start_accepting()
+    hello = simple_hello(NAME)
+    for what, header, client in (
+            ('v1', v1('192.0.2.7', '192.0.2.1'), '192.0.2.7:1234'),
+            ('v2', v2('192.0.2.8', '192.0.2.1'), '192.0.2.8:1234'),
+            ('v2 with TLVs', v2('192.0.2.9', '192.0.2.1',
+                                tlvs=b'\x02\x00\x03abc\x04\x00\x00'),
+             '192.0.2.9:1234'),
+            ('v1, IPv6', v1('2001:db8::7', '2001:db8::1', family='TCP6'),
+             '2001:db8::7:1234'),
+            ('v2, IPv6', v2('2001:db8::8', '2001:db8::1'), '2001:db8::8:1234'),
+            ('v2, a mapped address', v2('::ffff:192.0.2.10', '::ffff:192.0.2.1'),
+             '192.0.2.10:1234')):
+        with connect(daemon.port('https')) as s:
+            equal(exchange(s, header + hello, len(hello)), hello, what)
+        plain = client.replace('.', '[.]').replace(':1234', ']?:1234')
+        daemon.wait_log(r'[ \[]' + plain + r' .*\{www\.example\.org\}')
+
+
+def test_cut_anywhere():
+    daemon, server, _ = start_accepting()
+    hello = simple_hello(NAME)
+    for header in v1('192.0.2.7', '192.0.2.1'), v2('192.0.2.7', '192.0.2.1'):
+        whole = header + hello
+        for i in range(1, len(header) + 8):
+            with connect(daemon.port('https')) as s:
+                s.sendall(whole[:i])
+                equal(exchange(s, whole[i:], len(hello)), hello,
+                      'cut at %d' % i)
+
+
+def test_local_keeps_the_peers_address():
+    daemon, _, _ = start_accepting()
+    hello = simple_hello(NAME)
+    for header in LOCAL, b'PROXY UNKNOWN\r\n':
+        with connect(daemon.port('https')) as s:
+            equal(exchange(s, header + hello, len(hello)), hello)
+            port = s.getsockname()[1]
+        daemon.wait_log(r'127\.0\.0\.1:%d .*\{www' % port)
+
+
+def test_taken_in_before_http():
+    daemon, _, web = start_accepting()
+    request = b'GET / HTTP/1.1\r\nHost: www.example.org\r\n' \
+              b'Connection: close\r\n\r\n'
+    for header, client in ((v1('192.0.2.7', '192.0.2.1'), '192.0.2.7'),
+                           (v2('2001:db8::7', '2001:db8::1'), '2001:db8::7')):
+        with connect(daemon.port('http')) as s:
+            s.sendall(header + request)
+            equal(_parse_response(read_all(s))[::2], (200, b'web'))
+        equal(field(web.heads()[-1], 'x-forwarded-for'), [client])
+
+
+def closed_without_a_server(daemon, server, data, what):
+    before = len(server.connections)
+    with connect(daemon.port('https')) as s:
+        try:
+            s.sendall(data)
+            read_all(s)
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+    equal(len(server.connections), before, 'connections for ' + what)
+
+
+def test_where_it_is_due_it_must_be_good():
+    daemon, server, _ = start_accepting()
+    hello = simple_hello(NAME)
+    for what, header in (
+            ('nothing', b''),
+            ('half a word', b'PROX'),
+            ('a leading zero', b'PROXY TCP4 192.0.02.7 192.0.2.1 1 2\r\n'),
+            ('a port too large', v1('192.0.2.7', '192.0.2.1', 65536)),
+            ('IPv6 called TCP4', v1('2001:db8::1', '192.0.2.1')),
+            ('an unknown family', v1('192.0.2.7', '192.0.2.1', family='TCP5')),
+            ('no CR', b'PROXY TCP4 192.0.2.7 192.0.2.1 1 2\n'),
+            ('two spaces', b'PROXY TCP4  192.0.2.7 192.0.2.1 1 2\r\n'),
+            ('over 107 bytes', b'PROXY UNKNOWN ' + b'a' * 100 + b'\r\n'),
+            ('version 3', SIGNATURE + b'\x31\x11\x00\x0c' + b'\0' * 12),
+            ('an unknown command', SIGNATURE + b'\x2f\x11\x00\x0c' + b'\0' * 12),
+            ('too short a body', SIGNATURE + b'\x21\x11\x00\x04' + b'\0' * 4)):
+        closed_without_a_server(daemon, server, header + hello, what)
+    with connect(daemon.port('https')) as s:
+        equal(exchange(s, v1('192.0.2.7', '192.0.2.1') + hello, len(hello)),
+              hello, 'the next')
+
+
+def test_a_header_that_never_ends_is_cut_off():
+    daemon, server, _ = start_accepting()
+    closed_without_a_server(daemon, server, b'PROXY TCP4 192.0.2.7',
+                            'half a header')
+
+
+def test_lists_are_asked_after_the_header():
+    daemon, server, _ = start_accepting()
+    hello = simple_hello(NAME)
+    closed_without_a_server(daemon, server,
+                            v1('203.0.113.5', '192.0.2.1') + hello,
+                            'a client that is denied')
+
+
+def test_from_others_it_is_no_header():
+    """Who is not in accept-proxy cannot choose an address."""
+    daemon, server, _ = start_accepting('"192.0.2.0/24"')
+    hello = simple_hello(NAME)
+    closed_without_a_server(daemon, server,
+                            v1('192.0.2.7', '192.0.2.1') + hello, 'a forger')
+    with connect(daemon.port('https')) as s:
+        equal(exchange(s, hello, len(hello)), hello, 'a plain client')
+
+
+main()
