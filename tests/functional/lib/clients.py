@@ -141,8 +141,10 @@ def curl(*args, limit=20):
                           universal_newlines=True, timeout=limit + 10)
 
 
-def s_client(port, *args, send='', address='127.0.0.1', limit=20):
-    """openssl s_client; its output with the certificate and the answer."""
+def s_client(port, *args, address='127.0.0.1', limit=20,
+             send='GET / HTTP/1.1\r\nConnection: close\r\n\r\n'):
+    """openssl s_client; its output with the certificate and the answer to
+    what it sends, which must make the server close."""
     if not shutil.which('openssl'):
         skip('no openssl here')
     return subprocess.run(['openssl', 's_client', '-connect',

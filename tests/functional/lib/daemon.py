@@ -84,7 +84,6 @@ class Durward:
         self.logname = log
         self.before = before
         self.write(text)
-        own(self)
         self.argv = (list(prefix) + [DURWARD] + ([] if detach else ['-f']) +
                      ['-c', self.conf] + list(args))
         self._stderr = open(self.stderr_path, 'ab')
@@ -93,6 +92,7 @@ class Durward:
             stderr=self._stderr, start_new_session=True)
         self.sessions.add(self.process.pid)
         self.pid = self.process.pid
+        own(self)
         if detach:
             status = self.process.wait(30)
             check(status == 0, 'durward went to the background with exit '
