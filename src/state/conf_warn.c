@@ -52,23 +52,32 @@ find_text(const struct survey *s, const char *stars, const char *suffix)
 	return conf_set_find(&s->by_text, 0, text);
 }
 
-/* The wildcard that would get this name if it had no pattern of its own; a
- * "*." or "**." of one label less is not meant, hence from. */
+/* The most specific wildcard that covers the names below suffix: "*." (where
+ * one is asked for) or "**." of it, or a "**." of what it ends in. */
 static const struct pattern *
-covering(const struct survey *s, const char *name)
+covering(const struct survey *s, const char *suffix, bool one)
 {
-	bool first = true;
-
-	for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
-		const struct pattern *p = first ? find_text(s, "*.", dot + 1) : NULL;
+	while (suffix != NULL) {
+		const struct pattern *p = one ? find_text(s, "*.", suffix) : NULL;
 
 		if (p == NULL)
-			p = find_text(s, "**.", dot + 1);
+			p = find_text(s, "**.", suffix);
 		if (p != NULL)
 			return p;
-		first = false;
+		one = false;
+		suffix = strchr(suffix, '.');
+		if (suffix != NULL)
+			suffix++;
 	}
 	return NULL;
+}
+
+static const char *
+parent(const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	return dot == NULL ? NULL : dot + 1;
 }
 
 static void
@@ -89,9 +98,10 @@ warn_inside(const struct survey *s, const struct pattern *p)
 	if (*text == '~' || strcmp(text, "*") == 0)
 		return;
 	if (strncmp(text, "**.", 3) == 0)
-		text += 3;	/* inside a wider one: names "x.text", longer suffix first */
-	from = covering(s, text);
-	if (from != NULL && from != p && !same_cluster(from, p))
+		from = covering(s, parent(text + 3), false);
+	else
+		from = covering(s, parent(text), *text != '*');
+	if (from != NULL && !same_cluster(from, p))
 		warn_taken(s, p, from);
 }
 
@@ -127,19 +137,17 @@ hiding(const struct survey *s, const char *re)
 {
 	static const char *const one_label[] = { "^[^.]+\\.", "^[^\\.]+\\.", "^[^.]+[.]", "^[^.]*\\." };
 	const struct pattern *p;
-	char text[256], probe[260];
+	char text[256];
 
 	if (*re == '^' && plain_text(re + 1, text, sizeof(text))) {
 		p = find_text(s, "", text);
-		return p != NULL ? p : covering(s, text);
+		return p != NULL ? p : covering(s, parent(text), true);
 	}
 	for (size_t i = 0; i < sizeof(one_label) / sizeof(one_label[0]); i++) {
 		size_t len = strlen(one_label[i]);
 
-		if (strncmp(re, one_label[i], len) == 0 && plain_text(re + len, text, sizeof(text))) {
-			snprintf(probe, sizeof(probe), "x.%s", text);
-			return covering(s, probe);
-		}
+		if (strncmp(re, one_label[i], len) == 0 && plain_text(re + len, text, sizeof(text)))
+			return covering(s, text, true);
 	}
 	return NULL;
 }
