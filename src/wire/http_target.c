@@ -75,9 +75,11 @@ http_authority_parse(struct http_span text, struct http_authority *a)
 	if (text.len == 0)
 		return true;
 	end = memchr(text.p, literal ? ']' : ':', text.len);
-	if (literal && end++ == NULL)
+	if (literal && end == NULL)
 		return false;
-	if (end == NULL)
+	if (literal)
+		end++;
+	else if (end == NULL)
 		end = text.p + text.len;
 	a->name.len = (size_t)(end - text.p);
 	port.p = end;
