@@ -60,7 +60,7 @@ BAD = [
     ('a negative weight', GOOD.replace('servers ', 'server "x" { address = '
      '"192.0.2.9" weight = -1 }\n        servers ', 1), 6, 'weight'),
     ('the same cluster twice', GOOD + 'cluster "hub" {\n}\n', 9, 'hub'),
-    ('no string where one is due', GOOD + 'log = {\n', 9, 'log'),
+    ('no string where one is due', GOOD + 'log = {\n', 9, r'log|\{'),
     ('a listener twice', 'listener "https" { bind = {"127.0.0.1:9"} '
      'protocol = "tls" }\n' + GOOD, 2, 'https'),
 ]

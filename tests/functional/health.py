@@ -3,11 +3,10 @@
 """Servers that die and come back: noticed, logged, and no client sees it."""
 
 import re
-import threading
 import time
 
-from lib import (ALERT_INTERNAL_ERROR, Certs, Durward, EchoBackend, TcpBackend,
-                 TlsBackend, alert, ask, check, connect, equal, exchange, main,
+from lib import (ALERT_INTERNAL_ERROR, Certs, Durward, EchoBackend, Load,
+                 TcpBackend, TlsBackend, alert, ask, check, connect, equal, exchange, main,
                  run_durward, simple_hello, wait_for)
 
 NAME = 'www.example.org'
@@ -41,61 +40,10 @@ def one_exchange(daemon, source=None):
         equal(exchange(s, hello, len(hello)), hello, 'the echo')
 
 
-class Load:
-    """Clients from many sources, one after the other in each thread.
-
-    A server dies between two of their exchanges, not within one: what it had
-    accepted dies with it, and no one in between could mend that."""
-
-    def __init__(self, daemon, threads=4):
-        self.daemon = daemon
-        self.failures = []
-        self.served = 0
-        self._end = threading.Event()
-        self._turn = [threading.Lock() for _ in range(threads)]
-        self._threads = [threading.Thread(target=self._run, args=(i,),
-                                          daemon=True)
-                         for i in range(threads)]
-        for t in self._threads:
-            t.start()
-
-    def _run(self, number):
-        i = number
-        while not self._end.is_set():
-            with self._turn[number]:
-                try:
-                    one_exchange(self.daemon, SOURCES[i % len(SOURCES)])
-                    self.served += 1
-                except Exception as e:
-                    self.failures.append('%s: %r' % (
-                        SOURCES[i % len(SOURCES)], e))
-            i += len(self._turn)
-            time.sleep(0.001)       # so that pause() gets its turn
-
-    def between_exchanges(self, function):
-        for lock in self._turn:
-            lock.acquire()
-        try:
-            function()
-        finally:
-            for lock in self._turn:
-                lock.release()
-
-    def wait_served(self, more):
-        goal = self.served + more
-        wait_for(lambda: self.served >= goal or self.failures, 30,
-                 '%d more exchanges' % more)
-
-    def stop(self):
-        self._end.set()
-        for t in self._threads:
-            t.join(15)
-
-
 def test_no_client_sees_a_server_die_and_come_back():
     servers = [EchoBackend('a'), EchoBackend('b'), EchoBackend('c')]
     daemon = start(servers)
-    load = Load(daemon)
+    load = Load(lambda source: one_exchange(daemon, source), SOURCES)
     load.wait_served(100)
     for victim in servers:
         check(victim.clients(), '%s had no client at all', victim.name)

@@ -84,7 +84,7 @@ def test_who_gets_no_server_is_logged_too():
     daemon, _ = start()
     ask(daemon.port('https'), simple_hello('unknown.example.org'))
     line, = daemon.wait_log(r'\{unknown\.example\.org\}')
-    check(re.search(tcplog(r'\S+/<NOSRV>', r'[CPLS][RQ-]',
+    check(re.search(tcplog(r'https/<NOSRV>', r'[SP][CR]',
                            r'unknown\.example\.org'), line), '%s', line)
     ask(daemon.port('https'), simple_hello('down.example.org'))
     line, = daemon.wait_log(r'\{down\.example\.org\}')

@@ -272,12 +272,13 @@ def test_term_to_a_worker_ends_one_connection():
 
 def test_killing_idle_workers_refuses_nobody():
     daemon, _ = start()
-    for _ in range(3):
-        for pid in daemon.workers():
-            os.kill(pid, signal.SIGTERM)
-        Client(daemon).works()
-        for pid in daemon.workers():
-            os.kill(pid, signal.SIGKILL)
+    for signum in (signal.SIGTERM, signal.SIGKILL) * 3:
+        victims = daemon.workers()
+        for pid in victims:
+            os.kill(pid, signum)
+        # whom one of them takes on its way out is its last client
+        wait_for(lambda: not any(alive(pid) for pid in victims), 5,
+                 'the idle workers to be gone')
         Client(daemon).works()
     wait_for(lambda: len(daemon.workers()) >= 4, 10, 'four spares')
 

@@ -74,7 +74,7 @@ class Durward:
     """
 
     def __init__(self, text, log='stderr', args=(), detach=False, ready=True,
-                 before='', prefix=(), **values):
+                 before='', binary=DURWARD, **values):
         self.dir = scratch()
         self.values = values
         self.conf = os.path.join(self.dir, 'durward.conf')
@@ -84,7 +84,7 @@ class Durward:
         self.logname = log
         self.before = before
         self.write(text)
-        self.argv = (list(prefix) + [DURWARD] + ([] if detach else ['-f']) +
+        self.argv = ([binary] + ([] if detach else ['-f']) +
                      ['-c', self.conf] + list(args))
         self._stderr = open(self.stderr_path, 'ab')
         self.process = subprocess.Popen(
@@ -112,6 +112,12 @@ class Durward:
 
     def port(self, name):
         return int(self.values[name])
+
+    def follow(self):
+        """The pid file names another master now: that one is ours."""
+        old, self.pid = self.pid, self.pid_from_file()
+        self.sessions.add(os.getsid(self.pid))
+        return old
 
     def pid_from_file(self):
         with open(os.path.join(self.dir, 'durward.pid')) as f:

@@ -30,8 +30,9 @@ def free_port(address='127.0.0.1'):
 
 
 def _is_free(port, address):
-    for where in (address, '0.0.0.0'):
-        with socket.socket() as s:
+    for where in {address, '127.0.0.1', '0.0.0.0'}:
+        with socket.socket(socket.AF_INET6 if ':' in where
+                           else socket.AF_INET) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 s.bind((where, port))

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""New configurations and new executables under load: no client sees one."""
+
+import os
+import shutil
+import signal
+
+from lib import (DURWARD, Durward, EchoBackend, Load, alive, check, connect,
+                 equal, exchange, main, procs, scratch, simple_hello, wait_for)
+
+NAME = 'www.example.org'
+SOURCES = ['127.0.3.%d' % i for i in range(1, 20)]
+
+CONF = '''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+cluster "one" {
+    service "ingress" {
+        listeners = {"https"}
+        hosts     = {"www.example.org"}
+        servers   = {"@name@=127.0.0.1:@server@", "gone=127.0.0.1:@nobody@"}
+        check { type = "tcp" interval = "200ms" timeout = "1s" }
+    }
+}
+'''
+
+
+def start(**how):
+    server = EchoBackend()
+    return Durward(CONF, server=server.port, name='echo', **how), server
+
+
+def opened(daemon, source=None):
+    hello = simple_hello(NAME)
+    s = connect(daemon.port('https'), source=source)
+    equal(exchange(s, hello, len(hello)), hello)
+    return s
+
+
+def load_on(daemon):
+    return Load(lambda source: opened(daemon, source).close(), SOURCES)
+
+
+def descriptors(pid):
+    return len(os.listdir('/proc/%d/fd' % pid))
+
+
+def test_reloads_under_load():
+    """None refused, reset or cut; and nothing is left over."""
+    daemon, _ = start()
+    daemon.wait_state('one.ingress.https', 'gone', 'DOWN')
+    held = opened(daemon)
+    load = load_on(daemon)
+    load.wait_served(50)
+    run = daemon.ctl('reload')
+    equal((run.returncode, run.stderr), (0, ''), 'the first')
+    before = descriptors(daemon.pid)
+    for i in range(10):
+        daemon.write(CONF, name='echo%d' % i)
+        run = daemon.ctl('reload')
+        equal((run.returncode, run.stderr), (0, ''), 'reload %d' % i)
+        load.wait_served(20)
+        equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+    load.stop()
+    equal(load.failures[:3], [], 'failures among %d' % load.served)
+    held.close()
+    equal(descriptors(daemon.pid), before, "the master's descriptors")
+    wait_for(lambda: list(daemon.processes().values()).count(
+        'durward: checker') == 1, 10, 'one checker only')
+
+
+def test_a_reload_keeps_health():
+    daemon, _ = start()
+    daemon.wait_state('one.ingress.https', 'gone', 'DOWN')
+    equal(daemon.ctl('reload').returncode, 0)
+    equal(daemon.server_state('one.ingress.https', 'gone'), 'DOWN')
+    equal(len(daemon.log_lines(r'/gone is DOWN')), 1, 'lines about it')
+
+
+def test_a_refused_reload_says_why():
+    daemon, _ = start()
+    with open(daemon.conf, 'a') as f:
+        f.write('colour = "red"\n')
+    line = open(daemon.conf).read().count('\n')
+    run = daemon.ctl('reload')
+    equal((run.returncode, run.stdout), (1, ''))
+    check('%s:%d: ' % (daemon.conf, line) in run.stderr and
+          'colour' in run.stderr, '%r', run.stderr)
+    opened(daemon).close()
+
+
+def test_a_listener_that_goes_is_closed():
+    daemon, _ = start()
+    with_two = CONF + 'listener "two" { bind = {"127.0.0.1:@two@"} ' \
+        'protocol = "tls" default = "one.ingress" }\n'
+    daemon.write(with_two)
+    equal(daemon.ctl('reload').returncode, 0)
+    held = opened(daemon)
+    connect(daemon.port('two')).close()
+    daemon.write(CONF)
+    equal(daemon.ctl('reload').returncode, 0)
+
+    def is_closed():
+        try:
+            connect(daemon.port('two')).close()
+        except ConnectionRefusedError:
+            return True
+    wait_for(is_closed, 10, 'the listener to go')
+    equal(exchange(held, b'still', 5), b'still')
+    held.close()
+
+
+def own_binary():
+    path = os.path.join(scratch(), 'durward')
+    shutil.copy(DURWARD, path)
+    return path
+
+
+def test_usr2_replaces_the_executable_under_load():
+    binary = own_binary()
+    daemon, _ = start(binary=binary)
+    held = opened(daemon)
+    load = load_on(daemon)
+    load.wait_served(50)
+    for _ in range(2):
+        shutil.copy(DURWARD, binary + '.new')
+        os.rename(binary + '.new', binary)
+        old = daemon.pid
+        daemon.signal(signal.SIGUSR2)
+
+        def another():
+            try:
+                return daemon.pid_from_file() != old
+            except ValueError:
+                return False
+        wait_for(another, 20, 'another pid in the file')
+        daemon.follow()
+        daemon.wait_ready()
+        load.wait_served(50)
+        equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+    load.stop()
+    equal(load.failures[:3], [], 'failures among %d' % load.served)
+    held.close()
+    wait_for(lambda: not alive(old), 20, 'the old master to go')
+    equal(procs.title(daemon.pid), 'durward: master')
+
+
+def test_usr2_with_a_bad_executable_changes_nothing():
+    binary = own_binary()
+    daemon, _ = start(binary=binary)
+    load = load_on(daemon)
+    load.wait_served(30)
+    os.unlink(binary)
+    with open(binary, 'w') as f:
+        f.write('#!/bin/sh\nexit 1\n')
+    os.chmod(binary, 0o755)
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: len(daemon.log_lines(
+        r'(?i)upgrade|executable|new master')) > 0, 10, 'a reason in the log')
+    load.wait_served(30)
+    load.stop()
+    equal(load.failures[:3], [], 'failures among %d' % load.served)
+    equal(daemon.pid_from_file(), daemon.pid, 'the pid file')
+    check(alive(daemon.pid), 'the old master is gone')
+
+
+main()
