@@ -29,6 +29,11 @@ struct value {				/* what libconfuse holds for us */
 	char text[];
 };
 
+struct nodes {				/* grows */
+	struct conf_node *node;
+	unsigned n, size;
+};
+
 /* libconfuse's callbacks take no argument of ours, hence this. */
 static struct parse {
 	struct conf_load *load;
@@ -36,6 +41,8 @@ static struct parse {
 	struct conf_seen top;		/* keys met outside of sections, in any file */
 	struct { dev_t dev; ino_t ino; } open[MAX_DEPTH];
 	unsigned depth;
+	/* Sections read whose parent is not finished yet: of this kind, in that. */
+	struct nodes waiting[CONF_NSECTIONS][CONF_NSECTIONS];
 } parse;
 
 static bool parse_file(cfg_t *cfg, const char *path, struct conf_where from);
@@ -241,9 +248,6 @@ parse_file(cfg_t *cfg, const char *path, struct conf_where from)
 
 /* ---- from cfg_t to a tree of our own ------------------------------- */
 
-static void copy_node(struct conf_load *l, cfg_t *cfg, enum conf_section section,
-	struct conf_node *node);
-
 static struct conf_item
 copy_item(struct conf_load *l, cfg_opt_t *opt, unsigned i)
 {
@@ -253,23 +257,26 @@ copy_item(struct conf_load *l, cfg_opt_t *opt, unsigned i)
 }
 
 static void
-copy_entry(struct conf_load *l, cfg_opt_t *opt, const struct conf_key *k, struct conf_entry *e)
+copy_values(struct conf_load *l, cfg_opt_t *opt, struct conf_entry *e)
 {
-	e->n = opt->type == CFGT_FUNC ? 0 : cfg_opt_size(opt);
+	e->n = cfg_opt_size(opt);
 	e->given = e->n > 0 || (opt->flags & CFGF_MODIFIED) != 0;
-	if (e->n == 0)
-		return;
-	if (k->type == CONF_T_SECTION) {
-		e->node = conf_array(&l->mem, e->n, sizeof(*e->node));
-		for (unsigned i = 0; i < e->n; i++)
-			copy_node(l, cfg_opt_getnsec(opt, i), k->child, &e->node[i]);
-		e->where = e->node[0].title.where;
-	} else {
-		e->item = conf_array(&l->mem, e->n, sizeof(*e->item));
-		for (unsigned i = 0; i < e->n; i++)
-			e->item[i] = copy_item(l, opt, i);
+	e->item = conf_array(&l->mem, e->n, sizeof(*e->item));
+	for (unsigned i = 0; i < e->n; i++)
+		e->item[i] = copy_item(l, opt, i);
+	if (e->n > 0)
 		e->where = e->item[0].where;
-	}
+}
+
+static void
+take_sections(struct nodes *waiting, struct conf_entry *e)
+{
+	e->n = waiting->n;
+	e->given = e->n > 0;
+	e->node = waiting->node;
+	if (e->n > 0)
+		e->where = e->node[0].title.where;
+	*waiting = (struct nodes){ .node = NULL };
 }
 
 static void
@@ -287,8 +294,49 @@ copy_node(struct conf_load *l, cfg_t *cfg, enum conf_section section, struct con
 	node->entry = conf_array(&l->mem, n, sizeof(*node->entry));
 	for (unsigned i = 0; i < n; i++) {
 		node->entry[i].where = node->title.where;
-		copy_entry(l, &cfg->opts[i], &k[i], &node->entry[i]);
+		if (k[i].type == CONF_T_SECTION)
+			take_sections(&parse.waiting[section][k[i].child], &node->entry[i]);
+		else if (k[i].type != CONF_T_CALL)
+			copy_values(l, &cfg->opts[i], &node->entry[i]);
 	}
+}
+
+static struct conf_node *
+new_node(struct conf_load *l, struct nodes *list)
+{
+	if (list->n == list->size) {
+		struct conf_node *more;
+
+		list->size = list->size == 0 ? 1 : list->size * 2;
+		more = conf_array(&l->mem, list->size, sizeof(*more));
+		if (list->n > 0)
+			memcpy(more, list->node, list->n * sizeof(*more));
+		list->node = more;
+	}
+	return &list->node[list->n++];
+}
+
+static enum conf_section
+section_of(const char *name)
+{
+	for (unsigned i = 1; i < CONF_NSECTIONS; i++)
+		if (strcmp(name, conf_section_name((enum conf_section)i)) == 0)
+			return (enum conf_section)i;
+	return CONF_SEC_ROOT;
+}
+
+/* A section has ended.  It is copied and given back at once: libconfuse takes
+ * some ten kilobytes for each, whatever stands in it. */
+static int
+on_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+	enum conf_section parent = section_of(cfg->name), child = section_of(opt->name);
+	struct conf_node node;
+
+	copy_node(parse.load, cfg_opt_getnsec(opt, 0), child, &node);
+	*new_node(parse.load, &parse.waiting[parent][child]) = node;
+	cfg_opt_rmnsec(opt, 0);
+	return 0;
 }
 
 /* ---- options from the table ---------------------------------------- */
@@ -311,6 +359,7 @@ make_options(enum conf_section section)
 		if (k[i].type == CONF_T_SECTION) {
 			make_options(k[i].child);
 			o[i] = sub;
+			o[i].validcb = on_section;
 		} else if (k[i].type == CONF_T_CALL) {
 			o[i] = call;
 		} else {
