@@ -10,15 +10,14 @@
 #include "config.h"
 #include "wire/http_text.h"
 
-#include <stdint.h>
 #include <string.h>
 
-#define T	1		/* token */
-#define G	2		/* target */
-#define V	4		/* field value */
+#define T	HTTP_KIND_TOKEN
+#define G	HTTP_KIND_TARGET
+#define V	HTTP_KIND_VALUE
 #define ALL	(T | G | V)
 
-static const uint8_t kind[256] = {
+const uint8_t http_kinds[256] = {
 	['\t'] = V,
 	[' '] = V,
 	['!'] = ALL,
@@ -42,36 +41,6 @@ static const uint8_t kind[256] = {
 	[0x80 ... 0xff] = V,	/* obs-text */
 };
 
-static bool
-is(char c, unsigned what)
-{
-	return (kind[(unsigned char)c] & what) != 0;
-}
-
-bool
-http_is_token(char c)
-{
-	return is(c, T);
-}
-
-bool
-http_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-bool
-http_is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-bool
-http_is_value(char c)
-{
-	return is(c, V);
-}
-
 int
 http_hex(char c)
 {
@@ -82,12 +51,6 @@ http_hex(char c)
 	if (c >= 'A' && c <= 'F')
 		return c - 'A' + 10;
 	return -1;
-}
-
-char
-http_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
 /* The same byte eight times. */
@@ -109,7 +72,7 @@ any_equal(uint64_t x, unsigned b)
 size_t
 http_skip_token(const char *buf, size_t i, size_t end)
 {
-	while (i < end && is(buf[i], T))
+	while (i < end && http_is_token(buf[i]))
 		i++;
 	return i;
 }
@@ -125,7 +88,7 @@ http_skip_target(const char *buf, size_t i, size_t end)
 		    (x & EIGHT(0x80)))
 			break;
 	}
-	while (i < end && is(buf[i], G))
+	while (i < end && (http_kinds[(unsigned char)buf[i]] & G) != 0)
 		i++;
 	return i;
 }
@@ -140,7 +103,7 @@ http_skip_value(const char *buf, size_t i, size_t end)
 		if (any_below(x, 0x20) | any_equal(x, 0x7f))
 			break;
 	}
-	while (i < end && is(buf[i], V))
+	while (i < end && http_is_value(buf[i]))
 		i++;
 	return i;
 }

@@ -8,19 +8,53 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "wire/http_head.h"
 
-bool http_is_token(char c);
-bool http_is_digit(char c);
-bool http_is_blank(char c);	/* SP or HTAB */
-bool http_is_value(char c);	/* may stand in a field's value */
+enum http_kind {
+	HTTP_KIND_TOKEN = 1,
+	HTTP_KIND_TARGET = 2,	/* visible ASCII but '#' */
+	HTTP_KIND_VALUE = 4	/* of a field */
+};
+
+/* What each byte may be part of. */
+extern const uint8_t http_kinds[256];
+
+static inline bool
+http_is_token(char c)
+{
+	return (http_kinds[(unsigned char)c] & HTTP_KIND_TOKEN) != 0;
+}
+
+static inline bool
+http_is_value(char c)
+{
+	return (http_kinds[(unsigned char)c] & HTTP_KIND_VALUE) != 0;
+}
+
+static inline bool
+http_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* SP or HTAB */
+static inline bool
+http_is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* ASCII lower case. */
+static inline char
+http_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
 
 /* The value of a hexadecimal digit, -1 for another character. */
 int http_hex(char c);
-
-/* ASCII lower case. */
-char http_lower(char c);
 
 /* The first index from i on, below end, whose byte is not of the kind: a
  * token's, a target's (visible ASCII but '#'), a field value's; else end. */
