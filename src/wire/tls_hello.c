@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Reading a ClientHello.  Pure; must never read a byte behind len, whatever
- * the lengths inside say.
+ * Reading a ClientHello.  Pure, in a worker; must never read a byte behind
+ * len, whatever the lengths inside say.
  *
- * The handshake message may lie in any number of records (RFC 8446, 5.1), so
- * nothing here touches the buffer but a cursor that steps over the record
- * headers.  A first pass over the headers alone tells whether the message is
- * whole; only then is it read, once.
+ * The handshake message may lie in any number of records (RFC 8446, 5.1), and
+ * nothing is copied to join them: a walk over the record headers tells how
+ * much of the message is there, and then a cursor that steps over those
+ * headers reads what there is.  So a length that cannot be is told as soon as
+ * it has come, and nobody waits for the rest of a hello that is past mending.
  */
+#include "config.h"
 #include "wire/tls_hello.h"
 
 #include <string.h>
@@ -15,6 +17,8 @@
 #define RECORD_HEADER	5u
 #define RECORD_MAX	16384u	/* RFC 8446, 5.1 */
 #define MESSAGE_HEADER	4u
+#define RANDOM_SIZE	32u
+#define SESSION_ID_MAX	32u
 
 enum { TYPE_CHANGE_CIPHER = 20, TYPE_HANDSHAKE = 22, TYPE_APPLICATION = 23 };
 enum { MESSAGE_CLIENT_HELLO = 1 };
@@ -29,33 +33,31 @@ static const char *const methods[] = {
 };
 
 static enum tls_hello_verdict
-not_tls(const uint8_t *buf, size_t len)
+judge_other(const uint8_t *buf, size_t len)
 {
-	size_t i, n;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		size_t n = strlen(methods[i]);
 
-	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		n = strlen(methods[i]);
 		if (memcmp(buf, methods[i], len < n ? len : n) == 0)
 			return len < n ? TLS_HELLO_MORE : TLS_HELLO_HTTP;
 	}
 	return TLS_HELLO_NOT_TLS;
 }
 
-/* --- the records --------------------------------------------------------------- */
+/* --- the records ------------------------------------------------------------ */
 
-/* What is known after a walk over the record headers. */
-struct records {
-	size_t have;		/* bytes of handshake messages so far */
-	size_t body;		/* of the ClientHello, from its header; valid when have >= 4 */
-	size_t end;		/* where it ends in the buffer; 0: not yet */
+/* What the walk over the records has found of the message. */
+struct message {
+	size_t size;		/* with its header; 0 while that is not there */
+	size_t have;		/* bytes of it that are in the buffer */
+	size_t claimed;		/* bytes of it that the records so far hold or will hold */
+	size_t end;		/* where the last of those records ends */
 };
 
-/*
- * One record header at buf[at..], as far as it is there.  MORE or MALFORMED,
- * or FOUND with its length.
- */
+/* The record header at buf[at], as far as it is there: FOUND with the length
+ * of its fragment, MORE or MALFORMED. */
 static enum tls_hello_verdict
-record_header(const uint8_t *buf, size_t len, size_t at, size_t *fragment)
+read_record_header(const uint8_t *buf, size_t len, size_t at, size_t *fragment)
 {
 	if (at < len && buf[at] != TYPE_HANDSHAKE)
 		return TLS_HELLO_MALFORMED;
@@ -66,242 +68,330 @@ record_header(const uint8_t *buf, size_t len, size_t at, size_t *fragment)
 	if (at + RECORD_HEADER > len)
 		return TLS_HELLO_MORE;
 	*fragment = (size_t)buf[at + 3] << 8 | buf[at + 4];
-	if (*fragment == 0 || *fragment > RECORD_MAX)
-		return TLS_HELLO_MALFORMED;
-	return TLS_HELLO_FOUND;
+	/* a handshake fragment is never empty (RFC 8446, 5.1) */
+	return *fragment == 0 || *fragment > RECORD_MAX ? TLS_HELLO_MALFORMED : TLS_HELLO_FOUND;
 }
 
-/* The least number of buffer bytes that a message of body bytes can take,
- * if have of its bytes lie in the first at bytes already. */
+/*
+ * Take note of the here bytes of a fragment at p; the message's own header may
+ * be split as well.  False where it is another message, or one that is longer
+ * than any that we take.
+ */
 static bool
-cannot_fit(size_t at, size_t have, size_t body)
+note_fragment(struct message *m, const uint8_t *p, size_t here)
 {
-	size_t rest = body + MESSAGE_HEADER - have;
+	for (size_t i = 0; i < here && m->have + i < MESSAGE_HEADER; i++) {
+		size_t done = m->have + i;
 
-	return rest > 0 && at + rest + (rest + RECORD_MAX - 1) / RECORD_MAX * RECORD_HEADER > TLS_HELLO_MAX;
+		if (done == 0) {
+			if (p[i] != MESSAGE_CLIENT_HELLO)
+				return false;
+			continue;
+		}
+		/* 24 bits, the highest first: those to come are added as zero */
+		m->size |= (size_t)p[i] << 8 * (MESSAGE_HEADER - 1 - done);
+		if (m->size >= TLS_HELLO_MAX)
+			return false;
+		if (done == MESSAGE_HEADER - 1)
+			m->size += MESSAGE_HEADER;
+	}
+	m->have += here;
+	return true;
+}
+
+/* Whether the message runs over its records, or past what we take even if
+ * the rest of it comes in the fewest records. */
+static bool
+cannot_end(const struct message *m)
+{
+	size_t rest;
+
+	if (m->have < MESSAGE_HEADER)
+		return m->end > TLS_HELLO_MAX;
+	if (m->claimed > m->size)
+		return true;	/* another message behind it, where keys change (RFC 8446, 5.1) */
+	rest = m->size - m->claimed;
+	return m->end + rest + (rest + RECORD_MAX - 1) / RECORD_MAX * RECORD_HEADER > TLS_HELLO_MAX;
 }
 
 static enum tls_hello_verdict
-walk_records(const uint8_t *buf, size_t len, struct records *r)
+walk_records(const uint8_t *buf, size_t len, struct message *m)
 {
-	size_t at = 0, fragment, i, take;
-	enum tls_hello_verdict v;
-
-	r->have = r->body = r->end = 0;
+	memset(m, 0, sizeof(*m));
 	for (;;) {
-		v = record_header(buf, len, at, &fragment);
+		size_t at = m->end + RECORD_HEADER, fragment;
+		enum tls_hello_verdict v = read_record_header(buf, len, m->end, &fragment);
+
 		if (v != TLS_HELLO_FOUND)
 			return v;
-		at += RECORD_HEADER;
-		/* the message's own header, a byte at a time: it may be split too */
-		for (i = 0; i < fragment && r->have < MESSAGE_HEADER; i++) {
-			if (at + i >= len)
-				return TLS_HELLO_MORE;
-			if (r->have == 0 && buf[at + i] != MESSAGE_CLIENT_HELLO)
-				return TLS_HELLO_MALFORMED;
-			if (r->have > 0)
-				r->body = r->body << 8 | buf[at + i];
-			r->have++;
-		}
-		if (r->have < MESSAGE_HEADER) {
-			at += fragment;
-			if (at >= TLS_HELLO_MAX)
-				return TLS_HELLO_MALFORMED;
-			continue;
-		}
-		take = fragment - i;
-		if (take > r->body + MESSAGE_HEADER - r->have)
-			return TLS_HELLO_MALFORMED;	/* another message behind it */
-		r->have += take;
-		at += fragment;
-		if (at > TLS_HELLO_MAX || cannot_fit(at, r->have, r->body))
+		if (!note_fragment(m, buf + at, fragment < len - at ? fragment : len - at))
 			return TLS_HELLO_MALFORMED;
-		if (at > len)
+		m->claimed += fragment;
+		m->end = at + fragment;
+		if (cannot_end(m))
+			return TLS_HELLO_MALFORMED;
+		if (m->end > len)
 			return TLS_HELLO_MORE;
-		if (r->have == r->body + MESSAGE_HEADER) {
-			r->end = at;
+		if (m->have >= MESSAGE_HEADER && m->claimed == m->size)
 			return TLS_HELLO_FOUND;
-		}
 	}
 }
 
-/* --- the message ----------------------------------------------------------------- */
+/* --- the message -------------------------------------------------------------- */
 
-/* Where we read: steps over record headers by itself.  `left` is what the
- * innermost container still holds; reading past it fails. */
+/*
+ * Where we read.  left is what the message still owes by its own length, have
+ * how much of that is in the buffer; they run down together.  Each take_ and
+ * skip returns false with the verdict set: MALFORMED where what is asked for
+ * cannot come any more, MORE where it may.
+ */
 struct cursor {
 	const uint8_t *buf;
 	size_t at;		/* next byte in the buffer */
 	size_t in_record;	/* bytes left in this record */
-	size_t left;		/* bytes left in the message */
+	size_t left;
+	size_t have;
+	enum tls_hello_verdict verdict;
 };
 
-static uint8_t
-next_byte(struct cursor *c)
+static bool
+malformed(struct cursor *c)
+{
+	c->verdict = TLS_HELLO_MALFORMED;
+	return false;
+}
+
+static bool
+is_there(struct cursor *c, size_t n)
+{
+	if (n > c->left)
+		return malformed(c);
+	c->verdict = TLS_HELLO_MORE;
+	return n <= c->have;
+}
+
+/* Go on by at most n bytes, within one record; returns by how many. */
+static size_t
+advance(struct cursor *c, size_t n)
 {
 	if (c->in_record == 0) {
 		c->in_record = (size_t)c->buf[c->at + 3] << 8 | c->buf[c->at + 4];
 		c->at += RECORD_HEADER;
 	}
-	c->in_record--;
-	c->left--;
-	return c->buf[c->at++];
+	if (n > c->in_record)
+		n = c->in_record;
+	c->at += n;
+	c->in_record -= n;
+	c->left -= n;
+	c->have -= n;
+	return n;
 }
 
-/* A number of n bytes; false where fewer are left. */
-static bool
-take_number(struct cursor *c, unsigned n, size_t *out)
+static uint8_t
+next_byte(struct cursor *c)
 {
-	if (c->left < n)
+	advance(c, 1);
+	return c->buf[c->at - 1];
+}
+
+/* A number of size bytes, the highest first. */
+static bool
+take_number(struct cursor *c, unsigned size, size_t *n)
+{
+	if (!is_there(c, size))
 		return false;
-	for (*out = 0; n > 0; n--)
-		*out = *out << 8 | next_byte(c);
+	for (*n = 0; size > 0; size--)
+		*n = *n << 8 | next_byte(c);
 	return true;
 }
 
 static bool
 skip(struct cursor *c, size_t n)
 {
-	if (c->left < n)
+	if (!is_there(c, n))
 		return false;
-	while (n > 0) {
-		size_t step;
-
-		if (c->in_record == 0) {
-			next_byte(c);
-			n--;
-			continue;
-		}
-		step = n < c->in_record ? n : c->in_record;
-		c->at += step;
-		c->in_record -= step;
-		c->left -= step;
-		n -= step;
-	}
+	while (n > 0)
+		n -= advance(c, n);
 	return true;
 }
 
-/* RFC 6066, 3: one host_name at most; other types are skipped by their length. */
+/* Longer than any host name can be, it is cut, and is none that way too. */
+static bool
+take_name(struct cursor *c, size_t n, struct tls_hello *out)
+{
+	size_t most = sizeof(out->name) - 1;
+
+	if (n == 0 || out->name_len > 0)
+		return malformed(c);
+	if (!is_there(c, n))
+		return false;
+	out->name_len = n < most ? n : most;
+	for (size_t i = 0; i < out->name_len; i++)
+		out->name[i] = (char)next_byte(c);
+	return skip(c, n - out->name_len);
+}
+
+/* The size bytes of a server_name (RFC 6066, 3): a host_name at most once;
+ * names of another type begin with their length as well. */
 static bool
 take_server_name(struct cursor *c, size_t size, struct tls_hello *out)
 {
-	size_t list, type, n, i;
+	size_t list, type, n;
 
-	if (size < 2 || !take_number(c, 2, &list) || list != size - 2 || list == 0)
+	if (size < 2)
+		return malformed(c);
+	if (!take_number(c, 2, &list))
 		return false;
+	if (list == 0 || list != size - 2)
+		return malformed(c);
 	while (list > 0) {
-		if (list < 3 || !take_number(c, 1, &type) || !take_number(c, 2, &n) ||
-		    n > list - 3 || n == 0)
+		if (list < 3)
+			return malformed(c);
+		if (!take_number(c, 1, &type) || !take_number(c, 2, &n))
 			return false;
+		if (n > list - 3)
+			return malformed(c);
 		list -= 3 + n;
-		if (type != NAME_HOST) {
-			if (!skip(c, n))
-				return false;
-			continue;
-		}
-		if (out->name_len > 0)
+		if (!(type == NAME_HOST ? take_name(c, n, out) : skip(c, n)))
 			return false;
-		/* no host name is longer: the rest only tells that it is none */
-		for (i = 0; i < n; i++) {
-			uint8_t b = next_byte(c);
-
-			if (i < sizeof(out->name) - 1)
-				out->name[i] = (char)b;
-		}
-		out->name_len = n < sizeof(out->name) - 1 ? n : sizeof(out->name) - 1;
-		out->name[out->name_len] = '\0';
 	}
 	return true;
 }
 
-/* Extension types seen, to find a second one of a kind (RFC 8446, 4.2). */
+/*
+ * No extension comes twice (RFC 8446, 4.2).  Real hellos have some twenty, so
+ * a short list does; for one that has more, a map of all types, which a
+ * worker's stack had better not pay for each time.
+ */
+#define FEW	64u
+
 struct seen {
-	uint64_t bit[1024];
+	unsigned n;		/* goes on counting past FEW */
+	uint16_t type[FEW];
 };
 
 static bool
 seen_before(struct seen *s, size_t type)
 {
-	uint64_t bit = UINT64_C(1) << type % 64;
-	bool before = (s->bit[type / 64] & bit) != 0;
+	for (unsigned i = 0; i < s->n && i < FEW; i++)
+		if (s->type[i] == type)
+			return true;
+	if (s->n < FEW)
+		s->type[s->n] = (uint16_t)type;
+	s->n++;
+	return false;
+}
 
-	s->bit[type / 64] |= bit;
-	return before;
+static bool __attribute__((noinline))
+has_repeats(struct cursor c)
+{
+	uint64_t map[65536 / 64] = { 0 };
+	size_t type, n;
+
+	while (c.left > 0 && take_number(&c, 2, &type)) {
+		uint64_t bit = UINT64_C(1) << type % 64;
+
+		if ((map[type / 64] & bit) != 0)
+			return true;
+		map[type / 64] |= bit;
+		if (!take_number(&c, 2, &n) || !skip(&c, n))
+			break;
+	}
+	return false;
+}
+
+static bool
+take_extension(struct cursor *c, struct seen *seen, struct tls_hello *out)
+{
+	size_t type, n;
+
+	if (!take_number(c, 2, &type))
+		return false;
+	if (seen_before(seen, type))
+		return malformed(c);
+	if (!take_number(c, 2, &n))
+		return false;
+	if (n > c->left)
+		return malformed(c);
+	if (type == EXTENSION_SERVER_NAME)
+		return take_server_name(c, n, out);
+	out->ech |= type == EXTENSION_ECH;
+	return skip(c, n);
 }
 
 static bool
 take_extensions(struct cursor *c, struct tls_hello *out)
 {
-	struct seen seen;
-	size_t size, type, n;
+	struct cursor start;
+	struct seen seen = { .n = 0 };
+	bool good = true;
+	size_t size;
 
 	if (c->left == 0)
-		return true;		/* TLS 1.2 may leave them out */
-	if (!take_number(c, 2, &size) || size != c->left)
+		return true;		/* up to TLS 1.2 there may be none (RFC 5246, 7.4.1.2) */
+	if (!take_number(c, 2, &size))
 		return false;
-	memset(&seen, 0, sizeof(seen));
-	while (c->left > 0) {
-		if (!take_number(c, 2, &type) || !take_number(c, 2, &n) || n > c->left ||
-		    seen_before(&seen, type))
-			return false;
-		if (type == EXTENSION_SERVER_NAME) {
-			if (!take_server_name(c, n, out))
-				return false;
-			continue;
-		}
-		if (type == EXTENSION_ECH)
-			out->ech = true;
-		if (!skip(c, n))
-			return false;
-	}
-	return true;
+	if (size != c->left)
+		return malformed(c);
+	start = *c;
+	while (good && c->left > 0)
+		good = take_extension(c, &seen, out);
+	if (seen.n > FEW && has_repeats(start))
+		return malformed(c);
+	return good;
+}
+
+/* RFC 8446, 4.1.2.  A vector with its length in size bytes. */
+static bool
+skip_vector(struct cursor *c, unsigned size, size_t least, size_t most, size_t unit)
+{
+	size_t n;
+
+	if (!take_number(c, size, &n))
+		return false;
+	if (n < least || n > most || n % unit != 0)
+		return malformed(c);
+	return skip(c, n);
 }
 
 static bool
 take_hello(struct cursor *c, struct tls_hello *out)
 {
-	size_t version, n;
+	size_t major;
 
-	if (!skip(c, MESSAGE_HEADER) || !take_number(c, 2, &version) || version >> 8 != 3)
+	if (!skip(c, MESSAGE_HEADER) || !take_number(c, 1, &major))
 		return false;
-	if (!skip(c, 32))				/* random */
-		return false;
-	if (!take_number(c, 1, &n) || n > 32 || !skip(c, n))	/* session id */
-		return false;
-	if (!take_number(c, 2, &n) || n < 2 || n % 2 != 0 || !skip(c, n))	/* cipher suites */
-		return false;
-	if (!take_number(c, 1, &n) || n < 1 || !skip(c, n))	/* compression */
-		return false;
-	return take_extensions(c, out);
+	if (major != 3)
+		return malformed(c);
+	return skip(c, 1 + RANDOM_SIZE) &&
+	    skip_vector(c, 1, 0, SESSION_ID_MAX, 1) &&
+	    skip_vector(c, 2, 2, 0xfffe, 2) &&		/* cipher suites */
+	    skip_vector(c, 1, 1, 0xff, 1) &&		/* compression methods */
+	    take_extensions(c, out);
 }
 
 enum tls_hello_verdict
 tls_hello_parse(const uint8_t *buf, size_t len, struct tls_hello *out)
 {
 	enum tls_hello_verdict v;
-	struct records r;
+	struct message m;
 	struct cursor c;
 
 	if (len == 0)
 		return TLS_HELLO_MORE;
 	if (buf[0] < TYPE_CHANGE_CIPHER || buf[0] > TYPE_APPLICATION)
-		return not_tls(buf, len);
-	if (len >= 2 && buf[1] != 3)
-		return TLS_HELLO_NOT_TLS;
-	if (len >= 2 && buf[0] != TYPE_HANDSHAKE)
-		return TLS_HELLO_MALFORMED;
+		return judge_other(buf, len);
 	if (len == 1)
 		return TLS_HELLO_MORE;
-	v = walk_records(buf, len, &r);
-	if (v != TLS_HELLO_FOUND)
+	if (buf[1] != 3)
+		return TLS_HELLO_NOT_TLS;
+	v = walk_records(buf, len, &m);
+	if (v == TLS_HELLO_MALFORMED || m.have < MESSAGE_HEADER)
 		return v;
 	memset(out, 0, sizeof(*out));
-	out->len = r.end;
-	c.buf = buf;
-	c.at = 0;
-	c.in_record = 0;
-	c.left = r.body + MESSAGE_HEADER;
+	out->len = m.end;
+	c = (struct cursor){ .buf = buf, .left = m.size, .have = m.have };
 	if (!take_hello(&c, out))
-		return TLS_HELLO_MALFORMED;
+		return c.verdict;
 	return out->name_len > 0 ? TLS_HELLO_FOUND : TLS_HELLO_NO_NAME;
 }

@@ -25,15 +25,20 @@ enum tls_hello_verdict {
 
 struct tls_hello {
 	size_t len;		/* bytes of the hello's records up to its last byte */
-	char name[256];		/* as it came, NUL behind; may hold any byte, NUL too */
+	char name[256];		/* as it came, NUL behind; may hold any byte, NUL too; one
+				 * of more than 255 bytes is cut, and so no host name still */
 	size_t name_len;
 	bool ech;		/* encrypted_client_hello: name is the outer one */
 };
 
 /*
- * Judge the len bytes at buf.  *out is set for FOUND and NO_NAME.  How the
- * bytes were split into segments and records never changes the final verdict:
- * every prefix of a good hello says MORE.
+ * Judge the len bytes at buf; *out means something for FOUND and NO_NAME only.
+ * What lies behind the hello's last record (early data, say) is not looked at.
+ *
+ * How the bytes were split into segments and records changes no verdict: every
+ * prefix of a good hello says MORE, and a verdict other than MORE stays what
+ * it is however many bytes follow.  MALFORMED is said as soon as no later byte
+ * could mend it, which is often before the hello is whole.
  */
 enum tls_hello_verdict tls_hello_parse(const uint8_t *buf, size_t len, struct tls_hello *out);
 
