@@ -384,9 +384,10 @@ master_run(struct master *m)
 
 		poll(pfd, 4, m->ready ? clock_left(m->tick, now) : 5);
 		now = clock_ms();
-		master_reap(m);
 		if (pfd[0].revents != 0)
 			take_signals(m);
+		/* after it: a SIGCHLD that was read is of a child that is reaped now */
+		master_reap(m);
 		if (pfd[1].revents != 0 && read(m->wake_fd, &woken, sizeof(woken)) > 0)
 			master_end_sessions_on_down(m);
 		if (pfd[2].fd == m->clerk_sock && pfd[2].revents != 0)
