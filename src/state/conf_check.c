@@ -9,7 +9,8 @@
 #include <string.h>
 
 static void
-check_listener_keys(struct conf_load *l, const struct conf_node *node, const struct conf_listener *ls)
+check_listener_keys(struct conf_load *l, const struct conf_node *node,
+    const struct conf_listener *ls)
 {
 	unsigned n;
 	const struct conf_key *k = conf_keys(CONF_SEC_LISTENER, &n);
@@ -58,6 +59,21 @@ check_stats(struct conf_load *l, const struct conf_node *node, const struct conf
 			    ls->name, ls->bind[i].text);
 			return;
 		}
+}
+
+/* The build decides what checks there are. */
+static void
+check_types(struct conf_load *l)
+{
+#ifdef HAVE_OPENSSL
+	(void)l;
+#else
+	for (unsigned b = 0; b < l->conf->nbackend; b++)
+		if (l->conf->backend[b].check.type == CONF_CHECK_HTTPS)
+			conf_error(l, l->conf->backend[b].service->where, "backend \"%s\": this durward "
+			    "was built without OpenSSL, so it has no \"https\" check",
+			    l->conf->backend[b].name);
+#endif
 }
 
 static void
@@ -156,6 +172,7 @@ conf_check_all(struct conf_load *l)
 		check_http_only(l, l->service_node[i], &l->conf->service[i]);
 		check_server_name_header(l, l->service_node[i], &l->conf->service[i]);
 	}
+	check_types(l);
 	check_binds(l);
 	check_patterns(l);
 }

@@ -15,6 +15,7 @@ enum conf_section {
 	CONF_SEC_CLUSTER, CONF_SEC_SERVICE, CONF_SEC_SERVER, CONF_SEC_CHECK
 };
 #define CONF_NSECTIONS	8
+#define CONF_MAX_KEYS	30	/* of one section; a bit each has to do */
 
 enum conf_type {
 	CONF_T_TEXT,		/* char *, as written */
@@ -34,7 +35,7 @@ struct conf_key {
 	enum conf_section section;
 	const char *name;
 	enum conf_type type;
-	const char *def;	/* the default as the file would say it; NULL: none, or it depends */
+	const char *def;	/* as the file would say it; NULL: none, or it depends */
 	size_t offset;		/* in the section's struct, not for SPECIAL, LIST and below */
 	long min, max;		/* milliseconds for a duration */
 	const char *const *words;	/* NULL-terminated */

@@ -194,7 +194,8 @@ parse_open(cfg_t *cfg, FILE *f, const char *path, struct conf_where from)
 	if (memchr(text, '\0', len) != NULL)
 		conf_error(parse.load, (struct conf_where){ parse.file, 0 },
 		    "not a text file: it has a NUL byte in it");
-	else if (conf_text_prepare(parse.load, parse.file, text, len, &parse.top, &ready, &ready_len))
+	else if (conf_text_prepare(parse.load, parse.file, text, len, &parse.top, &ready,
+	    &ready_len))
 		ok = feed(cfg, ready, ready_len);
 	free(text);
 	parse.file = outer;
@@ -341,7 +342,7 @@ on_section(cfg_t *cfg, cfg_opt_t *opt)
 
 /* ---- options from the table ---------------------------------------- */
 
-static cfg_opt_t options[CONF_NSECTIONS][32];
+static cfg_opt_t options[CONF_NSECTIONS][CONF_MAX_KEYS + 2];	/* the mark, the end */
 
 static void
 make_options(enum conf_section section)
@@ -350,6 +351,8 @@ make_options(enum conf_section section)
 	const struct conf_key *k = conf_keys(section, &n);
 	cfg_opt_t *o = options[section];
 
+	if (n > CONF_MAX_KEYS)
+		abort();	/* the table has outgrown what is made of it */
 	for (i = 0; i < n; i++) {
 		cfg_opt_t one = CFG_PTR_CB(k[i].name, NULL, CFGF_NONE, on_value, free);
 		cfg_opt_t list = CFG_PTR_LIST_CB(k[i].name, NULL, CFGF_NONE, on_value, free);

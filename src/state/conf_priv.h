@@ -76,7 +76,7 @@ struct conf_load {
 	unsigned nerror, nmessage;
 	struct conf_message *messages;
 	struct conf_node *root;
-	bool incomplete;		/* a file is missing or broken: what names what can't be judged */
+	bool incomplete;		/* a file is missing or broken: who knows what it defines */
 	const struct conf_node **listener_node;	/* of conf.listener[i] */
 	const struct conf_node **service_node;	/* of conf.service[i] */
 	struct conf_set services;	/* "CLUSTER.SERVICE" to struct conf_service */
@@ -108,7 +108,7 @@ void conf_report_all(struct conf_load *l, conf_report *error, conf_report *warn,
 const char *conf_where_text(struct conf_load *l, struct conf_where w, struct conf_where from);
 
 /* conf_text.c: what libconfuse cannot do, done on the text before it. */
-struct conf_seen { struct conf_where where[32]; };	/* keys of one section already met */
+struct conf_seen { struct conf_where where[CONF_MAX_KEYS]; };	/* keys already met */
 bool conf_text_prepare(struct conf_load *l, const char *file, char *text, size_t len,
 	struct conf_seen *top, char **out, size_t *out_len);
 
@@ -149,7 +149,8 @@ void conf_build_timeouts(struct conf_load *l, const struct conf_node *parent,
 void conf_build_check(struct conf_load *l, const struct conf_node *parent, struct conf_check *c,
 	unsigned *given);
 void conf_check_defaults(struct conf_load *l, struct conf_check *c);
-void conf_timeouts_overlay(struct conf_timeouts *t, const struct conf_timeouts *over, unsigned given);
+void conf_timeouts_overlay(struct conf_timeouts *t, const struct conf_timeouts *over,
+	unsigned given);
 void conf_check_overlay(struct conf_check *c, const struct conf_check *over, unsigned given);
 /* conf_service.c: one service section. */
 void conf_build_service(struct conf_load *l, const struct conf_node *node, const char *cluster,

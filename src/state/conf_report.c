@@ -97,13 +97,13 @@ message_cmp(const void *va, const void *vb)
 void
 conf_report_all(struct conf_load *l, conf_report *error, conf_report *warn, void *arg)
 {
-	struct conf_message **sorted = conf_array(&l->mem, l->nmessage, sizeof(struct conf_message *));
+	struct conf_message **sorted = conf_array(&l->mem, l->nmessage, sizeof(*sorted));
 	unsigned n = 0;
 
 	for (struct conf_message *m = l->messages; m != NULL; m = m->next)
 		sorted[n++] = m;
 	if (n > 1)
-		qsort(sorted, n, sizeof(struct conf_message *), message_cmp);
+		qsort(sorted, n, sizeof(*sorted), message_cmp);
 	for (unsigned i = 0; i < n; i++) {
 		const struct conf_message *m = sorted[i];
 		conf_report *to = m->warning ? warn : error;

@@ -14,7 +14,8 @@ add_listener(struct conf_load *l, struct conf_service *s, const char *name, stru
 	int i = conf_find_listener(l->conf, name);
 
 	if (i < 0) {
-		conf_error(l, w, "listeners = \"%s\": there is no listener of this name", name);
+		if (!l->incomplete)
+			conf_error(l, w, "listeners = \"%s\": there is no listener of this name", name);
 		return;
 	}
 	if (l->conf->listener[i].protocol == CONF_STATS) {

@@ -274,7 +274,7 @@ repeated(struct scan *s, struct conf_seen *seen, int key, const char *name)
 static bool
 scan_child(struct scan *s, const struct conf_key *k, int key, struct conf_seen *seen)
 {
-	struct conf_seen inner = { .where[0].line = 0 };
+	struct conf_seen inner = { .where = { { .line = 0 } } };
 	struct conf_where begin = s->where;
 	char *title = NULL;
 	size_t len = 0;

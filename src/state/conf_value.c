@@ -7,7 +7,6 @@
 #include "state/conf_priv.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -376,6 +375,20 @@ host_regex(struct conf_mem *m, const char *text, char **canonical, const char **
 	return false;
 }
 
+/* What HTTP clients send that were given an address: "[2001:db8::1]". */
+static bool
+host_ipv6(struct conf_mem *m, const char *text, char **canonical, const char **why)
+{
+	size_t len = strlen(text);
+	char name[256];
+
+	*why = "not an IPv6 address in brackets";
+	if (text[len - 1] != ']' || hostname_from_host_field(text, len, name) <= 0)
+		return false;
+	*canonical = conf_strdup(m, name);
+	return true;
+}
+
 bool
 conf_parse_host(struct conf_mem *m, const char *text, char **canonical, const char **why)
 {
@@ -389,6 +402,8 @@ conf_parse_host(struct conf_mem *m, const char *text, char **canonical, const ch
 	}
 	if (*text == '~')
 		return host_regex(m, text, canonical, why);
+	if (*text == '[')
+		return host_ipv6(m, text, canonical, why);
 	*why = strchr(text, ':') != NULL ? "a port is not part of a host name" :
 	    strchr(text, '*') != NULL ?
 	    "a wildcard is \"*.suffix\", \"**.suffix\" or \"*\"" : "not a host name";

@@ -332,7 +332,7 @@ static const char *const round_trips[] = {
 	CONF_HELP_CLUSTER("a", "\"*.a.example\", \"**.b.example\", \"~^a\\\\.(b|c)\\\"{2}$\", \"*\""),
 	"listener \"s\" { bind = {\"unix:/s\", \"[::1]:9\"} protocol = \"stats\" hide-version = false }",
 	"listener \"t\" { bind = {\"*:1\", \"127.0.0.2:2\"} protocol = \"tls\" allow = {\"10.0.0.0/8\", \"::1\"} deny = {\"10.1.0.0/16\"}\n"
-	" accept-proxy = {\"192.0.2.1\"} default = \"a.s\" no-name = \"a.s\" balance = \"roundrobin\" check { type = \"https\" } }\n"
+	" accept-proxy = {\"192.0.2.1\"} default = \"a.s\" no-name = \"a.s\" balance = \"roundrobin\" check { type = \"http\" } }\n"
 	"listener \"h\" { bind = {\"*:3\"} protocol = \"http\" }\n"
 	"cluster \"a\" { service \"s\" { listeners = {\"t\", \"h\"} hosts = {\"a.example\"} servers = {\"n=node.example:1\", \"[2001:db8::1]:2\", \"2001:db8::2\"}\n"
 	" server \"x\" { address = \"1.1.1.1\" backup = true weight = 0 } balance = \"leastconn\" retries = 0 send-proxy = \"v2\"\n"

@@ -139,6 +139,9 @@ static const struct {
 	    "f:1: hosts = \"a:443\": a port is not part of a host name", "f:1: hosts = \"*a.b\": a wildcard is...",
 	    "f:1: hosts = \"a.*.b\": a wildcard is...", "f:1: hosts = \"\": not a host name",
 	    "f:1: hosts = \"***.a\": a wildcard is...", "f:1: hosts = \"*.\": a wildcard is..." } },
+	{ "an IPv6 address that is none", CONF_HELP_CLUSTER("a", "\"[::1\", \"[::g]\", \"[::1]:80\", \"[\""),
+	  { "f:1: hosts = \"[::1\": not an IPv6...", "f:1: hosts = \"[::g]\": not an IPv6...",
+	    "f:1: hosts = \"[::1]:80\": not an IPv6...", "f:1: hosts = \"[\": not an IPv6..." } },
 	{ "a bad regex", CONF_HELP_CLUSTER("a", "\"~a(b\""), { "f:1: hosts = \"~a(b\": Unmatched ( or \\(" } },
 	{ "bad addresses", "cluster \"a\" { service \"https\" { hosts = {\"a\"} servers = {\"1.2.3.256\", \"a b\", \"1.2.3.4:0\", \"=1.2.3.4\",\n\"a/b=1.2.3.4\", \"x=\"} } }\n",
 	  { "f:1: servers = \"1.2.3.256\": not an address, nor a DNS name", "f:1: servers = \"a b\": ...", "f:1: servers = \"1.2.3.4:0\": a port...",
@@ -225,9 +228,10 @@ START_TEST(included_files_name_themselves)
 	static struct said said;
 
 	conf_help_file("b.inc", "\nlog-level = \"x\"\n");
-	conf_help_file("c.inc", "\n\nuser \"x\"\n");
+	conf_help_file("c.inc", "\n\nuser \"x\"\n");	/* what it was to define is not missed too */
 	ck_assert_ptr_null(conf_help_load(conf_help_file("f",
-	    "# x\ninclude(\"b.inc\")\nbogus = 1\ninclude(\"c.inc\")\ninclude(\"gone\")\ndrain-timeout = 1\n"), &said));
+	    "# x\ninclude(\"b.inc\")\nbogus = 1\ninclude(\"c.inc\")\ninclude(\"gone\")\ndrain-timeout = 1\n"
+	    "cluster \"a\" { service \"s\" { listeners = {\"t\"} hosts = {\"a\"} servers = {\"10.0.0.1\"} } }\n"), &said));
 	ck_assert_uint_eq(said.nerror, 5);
 	ck_assert_str_eq(said.error[0], "f:3: unknown key \"bogus\"");
 	ck_assert(begins_like(said.error[1], "f:5: include ..."));

@@ -30,7 +30,7 @@ static const char text[] =
 	"listener \"nobody\" { bind = {\"*:4\"} protocol = \"tls\" default = \"a.fall\" no-name = \"a.quiet\" }\n"
 	"listener \"other\" { bind = {\"*:5\"} protocol = \"tls\" }\n"
 	"cluster \"a\" {\n"
-	SERVICE("exact", "\"l\", \"none\"", "\"a.x.example\", \"x.example\", \"under_score.x.example\"")
+	SERVICE("exact", "\"l\", \"none\"", "\"a.x.example\", \"x.example\", \"under_score.x.example\", \"[2001:DB8::1]\"")
 	SERVICE("one", "\"l\", \"none\"", "\"*.x.example\", \"*.deep.x.example\"")
 	SERVICE("many", "\"l\", \"none\"", "\"**.x.example\", \"**.example\", \"**.deep.x.example\", \"**.only\"")
 	SERVICE("re1", "\"l\", \"none\"", "\"~^r[0-9]+\\\\.test$\", \"~X\\\\.EXAMPLE\"")
@@ -48,6 +48,7 @@ static const struct {
 	{ "l", "x.example", "a.exact.l", "x.example" },
 	{ "l", "under_score.x.example", "a.exact.l", "under_score.x.example" },
 	{ "none", "a.x.example", "a.exact.none", "a.x.example" },
+	{ "l", "[2001:db8::1]", "a.exact.l", "[2001:db8::1]" },
 	/* the longest suffix, "*." before "**." */
 	{ "l", "b.x.example", "a.one.l", "*.x.example" },
 	{ "l", "b.c.x.example", "a.many.l", "**.x.example" },
