@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
 #define NAME_MAX_LEN	253
@@ -64,26 +63,29 @@ port_is_good(const char *p, size_t len)
 	return true;
 }
 
+/* "[V6]", and a port behind it; in the one spelling of RFC 5952. */
 static int
 bracketed(const char *in, size_t len, char out[HOSTNAME_SIZE])
 {
 	const char *end = memchr(in, ']', len);
-	char ip[64];
+	char ip[INET6_ADDRSTRLEN];
 	struct in6_addr a;
 	size_t n;
 
-	if (end == NULL || (n = (size_t)(end - in)) - 1 >= sizeof(ip))
+	if (end == NULL || (n = (size_t)(end - in)) > sizeof(ip))
 		return -1;
 	if (n + 1 < len && (in[n + 1] != ':' || !port_is_good(in + n + 2, len - n - 2)))
 		return -1;
-	for (size_t i = 0; i <= n; i++)
-		out[i] = lower(in[i]);
-	out[n + 1] = '\0';
-	if (memchr(out, '\0', n + 1) != NULL)
-		return -1;
-	memcpy(ip, out + 1, n - 1);
+	memcpy(ip, in + 1, n - 1);
 	ip[n - 1] = '\0';
-	return inet_pton(AF_INET6, ip, &a) == 1 ? (int)n + 1 : -1;
+	if (strlen(ip) != n - 1 || inet_pton(AF_INET6, ip, &a) != 1 ||
+	    inet_ntop(AF_INET6, &a, out + 1, INET6_ADDRSTRLEN) == NULL)
+		return -1;
+	n = strlen(out + 1) + 1;
+	out[0] = '[';
+	out[n] = ']';
+	out[n + 1] = '\0';
+	return (int)n + 1;
 }
 
 int
@@ -91,7 +93,6 @@ hostname_from_host_field(const char *in, size_t len, char out[HOSTNAME_SIZE])
 {
 	const char *colon;
 
-	out[0] = '\0';
 	if (len > 0 && in[0] == '[')
 		return bracketed(in, len, out);
 	colon = len > 0 ? memchr(in, ':', len) : NULL;
@@ -102,5 +103,8 @@ hostname_from_host_field(const char *in, size_t len, char out[HOSTNAME_SIZE])
 			return -1;
 		len = host;
 	}
-	return len == 0 ? 0 : hostname_canon(in, len, out);
+	if (len > 0)
+		return hostname_canon(in, len, out);
+	out[0] = '\0';
+	return 0;
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* Reading and writing PROXY headers.  Pure. */
+/*
+ * Reading and writing PROXY headers.  Pure, in a worker; must never take for
+ * whole what another reader of the protocol could take for something else.
+ */
+#include "config.h"
 #include "wire/proxy_header.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 #define V1_START	"PROXY "
 #define V2_HEADER	16u
+#define TLV_HEADER	3u
+
+enum { TLV_CRC32C = 3 };
+
+static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
 /* --- version 1: a line of text ------------------------------------------------- */
 
@@ -80,20 +88,37 @@ parse_v1_words(char *line, struct proxy_header *out)
 	    parse_port(word[3], &out->source.port) && parse_port(word[4], &out->destination.port);
 }
 
+/* Whether the line begins as one of the three can, as far as it is there. */
+static bool
+v1_begins_well(const uint8_t *buf, size_t len)
+{
+	static const char *const starts[] = {
+		V1_START "TCP4 ", V1_START "TCP6 ", V1_START "UNKNOWN"
+	};
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		size_t n = strlen(starts[i]);
+
+		if (memcmp(buf, starts[i], len < n ? len : n) == 0)
+			return true;
+	}
+	return false;
+}
+
 static enum proxy_header_verdict
 parse_v1(const uint8_t *buf, size_t len, struct proxy_header *out)
 {
-	char line[PROXY_HEADER_V1_MAX + 1];
-	size_t start = strlen(V1_START), most = len < PROXY_HEADER_V1_MAX ? len : PROXY_HEADER_V1_MAX, i;
+	char line[PROXY_HEADER_V1_MAX];
+	size_t start = strlen(V1_START), i;
 
-	if (memcmp(buf, V1_START, len < start ? len : start) != 0)
+	if (!v1_begins_well(buf, len))
 		return PROXY_HEADER_MALFORMED;
-	for (i = start; i < most && buf[i] != '\n'; i++)
-		if (buf[i] == '\0' || (buf[i - 1] == '\r' && i > start))
+	for (i = start; i < len && buf[i] != '\n'; i++)
+		if (i == PROXY_HEADER_V1_MAX - 1 || buf[i] == '\0' || buf[i - 1] == '\r')
 			return PROXY_HEADER_MALFORMED;
-	if (i >= most)
-		return most == PROXY_HEADER_V1_MAX ? PROXY_HEADER_MALFORMED : PROXY_HEADER_MORE;
-	if (i == start || buf[i - 1] != '\r')
+	if (i >= len)
+		return PROXY_HEADER_MORE;
+	if (buf[i - 1] != '\r')
 		return PROXY_HEADER_MALFORMED;
 	memcpy(line, buf + start, i - 1 - start);
 	line[i - 1 - start] = '\0';
@@ -103,42 +128,38 @@ parse_v1(const uint8_t *buf, size_t len, struct proxy_header *out)
 
 /* --- version 2: binary ----------------------------------------------------------- */
 
+/* CRC-32C of the whole header, in which the checksum itself, at hole, counts
+ * as four zero bytes. */
 static uint32_t
 crc32c(const uint8_t *p, size_t len, size_t hole)
 {
 	uint32_t crc = 0xffffffffu;
-	size_t i;
-	int k;
 
-	for (i = 0; i < len; i++) {
-		/* the checksum itself counts as four zero bytes */
+	for (size_t i = 0; i < len; i++) {
 		crc ^= i >= hole && i < hole + 4 ? 0u : p[i];
-		for (k = 0; k < 8; k++)
+		for (int k = 0; k < 8; k++)
 			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0u);
 	}
 	return ~crc;
 }
 
-/* The extensions behind the addresses: whole, and a checksum (type 3) right. */
+/* The extensions behind the addresses: each whole, and a checksum right. */
 static bool
-check_tlvs(const uint8_t *buf, size_t at, size_t end)
+tlvs_are_good(const uint8_t *buf, size_t at, size_t end)
 {
 	size_t n;
 
-	while (at < end) {
-		if (end - at < 3)
+	for (; at < end; at += TLV_HEADER + n) {
+		const uint8_t *c = buf + at + TLV_HEADER;
+
+		if (end - at < TLV_HEADER)
 			return false;
 		n = (size_t)buf[at + 1] << 8 | buf[at + 2];
-		if (n > end - at - 3)
+		if (n > end - at - TLV_HEADER)
 			return false;
-		if (buf[at] == 0x03) {
-			const uint8_t *c = buf + at + 3;
-
-			if (n != 4 || crc32c(buf, end, at + 3) !=
-			    ((uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 | (uint32_t)c[2] << 8 | c[3]))
-				return false;
-		}
-		at += 3 + n;
+		if (buf[at] == TLV_CRC32C && (n != 4 || crc32c(buf, end, at + TLV_HEADER) !=
+		    ((uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 | (uint32_t)c[2] << 8 | c[3])))
+			return false;
 	}
 	return true;
 }
@@ -157,7 +178,9 @@ take_v2_addresses(const uint8_t *p, size_t size, enum proxy_family family, struc
 static enum proxy_header_verdict
 parse_v2(const uint8_t *buf, size_t len, struct proxy_header *out)
 {
-	size_t body, used = 0;
+	/* of AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX */
+	static const size_t address_size[4] = { 0, 12, 36, 216 };
+	size_t body, family;
 
 	if (len > 12 && (buf[12] >> 4 != 2 || (buf[12] & 15) > 1))
 		return PROXY_HEADER_MALFORMED;
@@ -166,30 +189,24 @@ parse_v2(const uint8_t *buf, size_t len, struct proxy_header *out)
 	if (len < V2_HEADER)
 		return PROXY_HEADER_MORE;
 	body = (size_t)buf[14] << 8 | buf[15];
+	family = buf[13] >> 4;
 	out->len = V2_HEADER + body;
-	if (out->len > PROXY_HEADER_MAX)
-		return PROXY_HEADER_MALFORMED;
-	if (buf[13] >> 4 == 1)
-		used = 12;
-	else if (buf[13] >> 4 == 2)
-		used = 36;
-	else if (buf[13] >> 4 == 3)
-		used = 216;
-	out->local = (buf[12] & 15) == 0;
-	if (!out->local && body < used)
+	/* what LOCAL and AF_UNSPEC carry has no known shape, and is to be ignored */
+	out->local = (buf[12] & 15) == 0 || family == 0;
+	if (out->len > PROXY_HEADER_MAX || (!out->local && body < address_size[family]))
 		return PROXY_HEADER_MALFORMED;
 	if (len < out->len)
 		return PROXY_HEADER_MORE;
 	if (out->local)
-		return PROXY_HEADER_FOUND;	/* whatever it carries is to be ignored */
-	if (!check_tlvs(buf, V2_HEADER + used, out->len))
+		return PROXY_HEADER_FOUND;
+	if (!tlvs_are_good(buf, V2_HEADER + address_size[family], out->len))
 		return PROXY_HEADER_MALFORMED;
 	if (buf[13] == 0x11)
 		take_v2_addresses(buf + V2_HEADER, 4, PROXY_FAMILY_IPV4, out);
 	else if (buf[13] == 0x21)
 		take_v2_addresses(buf + V2_HEADER, 16, PROXY_FAMILY_IPV6, out);
 	else
-		out->local = true;	/* UNSPEC, UDP, UNIX: no address we could use */
+		out->local = true;	/* UDP or a Unix socket: no address of a client of ours */
 	return PROXY_HEADER_FOUND;
 }
 
@@ -212,20 +229,23 @@ size_t
 proxy_header_format_v1(const struct proxy_addr *source, const struct proxy_addr *destination,
     uint8_t *buf, size_t size)
 {
-	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
-	int family, n;
+	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], line[PROXY_HEADER_V1_MAX + 1];
+	bool four = source != NULL && source->family == PROXY_FAMILY_IPV4;
+	int family = four ? AF_INET : AF_INET6, n;
 
 	if (source == NULL) {
-		n = snprintf((char *)buf, size, "PROXY UNKNOWN\r\n");
+		n = snprintf(line, sizeof(line), "PROXY UNKNOWN\r\n");
 	} else {
-		family = source->family == PROXY_FAMILY_IPV4 ? AF_INET : AF_INET6;
 		if (inet_ntop(family, source->bytes, from, sizeof(from)) == NULL ||
 		    inet_ntop(family, destination->bytes, to, sizeof(to)) == NULL)
 			return 0;
-		n = snprintf((char *)buf, size, "PROXY %s %s %s %u %u\r\n",
-		    family == AF_INET ? "TCP4" : "TCP6", from, to, source->port, destination->port);
+		n = snprintf(line, sizeof(line), "PROXY %s %s %s %u %u\r\n",
+		    four ? "TCP4" : "TCP6", from, to, source->port, destination->port);
 	}
-	return n > 0 && (size_t)n < size ? (size_t)n : 0;
+	if (n < 0 || (size_t)n >= sizeof(line) || (size_t)n > size)
+		return 0;
+	memcpy(buf, line, (size_t)n);
+	return (size_t)n;
 }
 
 size_t
@@ -234,7 +254,7 @@ proxy_header_format_v2(const struct proxy_addr *source, const struct proxy_addr 
 {
 	size_t one = source == NULL ? 0 : source->family == PROXY_FAMILY_IPV4 ? 4 : 16;
 	size_t body = source == NULL ? 0 : 2 * one + 4;
-	uint8_t *p = buf + V2_HEADER;
+	uint8_t *p;
 
 	if (size < V2_HEADER + body)
 		return 0;
@@ -245,6 +265,7 @@ proxy_header_format_v2(const struct proxy_addr *source, const struct proxy_addr 
 	buf[15] = (uint8_t)body;
 	if (source == NULL)
 		return V2_HEADER;
+	p = buf + V2_HEADER;
 	memcpy(p, source->bytes, one);
 	memcpy(p + one, destination->bytes, one);
 	p += 2 * one;

@@ -29,12 +29,17 @@ struct proxy_header {
 	struct proxy_addr source, destination;
 };
 
-/* Judge the len bytes at buf; *out is set for FOUND.  Every prefix of a good
- * header says MORE. */
+/*
+ * Judge the len bytes at buf; *out means something for FOUND only.  Every
+ * prefix of a good header says MORE, and a verdict other than MORE stays what
+ * it is however many bytes follow.  What version 2 carries behind the
+ * addresses must be whole, and its checksum, if there is one, right; it is
+ * ignored otherwise, as is all that LOCAL and UNKNOWN carry.
+ */
 enum proxy_header_verdict proxy_header_parse(const uint8_t *buf, size_t len, struct proxy_header *out);
 
 /* Write a header; both addresses of one family, or both NULL (UNKNOWN, LOCAL).
- * Returns its length, 0 where it does not fit size. */
+ * Returns its length, no NUL behind it; 0 where it does not fit size. */
 size_t proxy_header_format_v1(const struct proxy_addr *source, const struct proxy_addr *destination,
     uint8_t *buf, size_t size);
 size_t proxy_header_format_v2(const struct proxy_addr *source, const struct proxy_addr *destination,
