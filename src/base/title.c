@@ -46,7 +46,9 @@ copy_list(char *const *list)
 void
 title_init(int argc, char ***argv, const char *path)
 {
-	char *start, *arg_end, *end, **new_argv, **new_environ, padding[ROOM + 1];
+	/* static: a setenv may move environ on, and leave this to nobody */
+	static char **new_argv, **new_environ;
+	char *start, *arg_end, *end, padding[ROOM + 1];
 
 	if (argc < 1 || (*argv)[0] == NULL)
 		return;
