@@ -328,15 +328,16 @@ answer_clerk(struct master *m)
 {
 	struct clerk_request q;
 	struct clerk_reply r;
-	int sock = m->clerk_sock;
-	ssize_t n = recv(sock, &q, sizeof(q), MSG_DONTWAIT);
+	ssize_t n = recv(m->clerk_sock, &q, sizeof(q), MSG_DONTWAIT);
+	int sock;
 
 	if (n == 0) {
-		close(sock);
+		close(m->clerk_sock);
 		m->clerk_sock = -1;
 		return;
 	}
-	if (n != sizeof(q))
+	/* a reload forks another clerk, on another socket: this one still waits */
+	if (n != sizeof(q) || (sock = fcntl(m->clerk_sock, F_DUPFD_CLOEXEC, 0)) < 0)
 		return;
 	memset(&r, 0, sizeof(r));
 	switch ((enum clerk_op)q.op) {
@@ -361,8 +362,8 @@ answer_clerk(struct master *m)
 		r.ok = 1;
 		break;
 	}
-	/* a reload forked another clerk, on another socket: this one still waits */
 	send(sock, &r, sizeof(r), MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(sock);
 	if (q.op == CLERK_STOP)
 		begin_stop(m, "durwardctl stop");
 }
