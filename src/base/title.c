@@ -17,6 +17,10 @@ static size_t size;	/* to the end of the environment */
 static size_t args;	/* of which arguments: see title_set */
 static size_t shown;	/* length of the present title */
 
+/* Kept only for a leak checker to see: setenv makes a list of its own, and then
+ * nothing else points to ours. */
+static char **environ_copy __attribute__((used));
+
 /* The strings behind argv and environ that lie in one piece from start on. */
 static char *
 end_of(char *const *list, char *end)
@@ -46,9 +50,7 @@ copy_list(char *const *list)
 void
 title_init(int argc, char ***argv, const char *path)
 {
-	/* static: a setenv may move environ on, and leave this to nobody */
-	static char **new_argv, **new_environ;
-	char *start, *arg_end, *end, padding[ROOM + 1];
+	char *start, *arg_end, *end, **new_argv, **new_environ, padding[ROOM + 1];
 
 	if (argc < 1 || (*argv)[0] == NULL)
 		return;
@@ -67,7 +69,7 @@ title_init(int argc, char ***argv, const char *path)
 	if (new_argv == NULL || new_environ == NULL)
 		return;
 	*argv = new_argv;
-	environ = new_environ;
+	environ = environ_copy = new_environ;
 	unsetenv(PADDING);
 	area = start;
 	args = (size_t)(arg_end - start);
