@@ -1,29 +1,351 @@
 /* SPDX-License-Identifier: ISC */
-/* A client of an HTTP listener.  In a worker. */
+/*
+ * A client of an HTTP listener: request after request, each read, checked,
+ * routed by its own Host, served and logged.  In a worker.
+ *
+ * The first request has `request` from accept on; a later one has
+ * `keep-alive` until its first byte, and `request` from there.
+ */
 #include "config.h"
 #include "proxy/session_http.h"
 
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/dial.h"
+#include "proxy/http_exchange.h"
 #include "proxy/session.h"
+#include "wire/hostname.h"
+#include "wire/http_head.h"
+
+#define LINE_MAX_LOGGED	1024	/* of method, target and version */
+
+static char request_line[LINE_MAX_LOGGED];	/* escaped, for the log */
+
+static void
+set_limit(int fd, int which, int ms)
+{
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	setsockopt(fd, SOL_SOCKET, which, &tv, sizeof(tv));
+}
+
+/* --- the log ------------------------------------------------------------------- */
+
+static void
+keep_request_line(const struct http_request *r)
+{
+	char *p = request_line, *end = request_line + sizeof(request_line) - 16;
+
+	if (r->method.p == NULL || r->target.p == NULL) {
+		strcpy(request_line, "<BADREQ>");
+		return;
+	}
+	p += log_escape(p, (size_t)(end - p), r->method.p, r->method.len);
+	*p++ = ' ';
+	p += log_escape(p, (size_t)(end - p), r->target.p, r->target.len);
+	*p++ = ' ';
+	log_escape(p, 15, r->version.p != NULL ? r->version.p : "HTTP/1.1",
+	    r->version.p != NULL ? r->version.len : 8);
+}
+
+static long long
+span_ms(int64_t from, int64_t to)
+{
+	return from > 0 && to > 0 ? (long long)(to - from) / 1000 : -1LL;
+}
+
+/* HAProxy's httplog. */
+static void
+log_request(struct session *s, const struct http_exchange *x)
+{
+	int64_t now = clock_us();
+	char line[2560];
+	size_t n;
+	int m;
+
+	if (!log_enabled(LOG_INFO))
+		return;
+	n = session_log_head(s, &s->from, x->start_wall_ms, line, sizeof(line));
+	m = snprintf(line + n, sizeof(line) - n, " %lld/%lld/%lld/%lld/%lld %d %llu - - %c%c-- ",
+	    span_ms(x->start_us, x->head_us),
+	    s->queue_us < 0 || s->server < 0 ? -1LL : (long long)s->queue_us / 1000,
+	    s->connect_us < 0 ? -1LL : (long long)s->connect_us / 1000,
+	    span_ms(x->sent_us, x->answer_us), span_ms(x->start_us, now),
+	    x->status, (unsigned long long)s->bytes_out, s->code.cause, s->code.phase);
+	n += m > 0 ? (size_t)m : 0;
+	n += session_log_counts(s, line + n, sizeof(line) - n);
+	if (s->host[0] != '\0')
+		m = snprintf(line + n, sizeof(line) - n, " {%s} \"%s\"", s->host, request_line);
+	else
+		m = snprintf(line + n, sizeof(line) - n, " \"%s\"", request_line);
+	n += m > 0 ? (size_t)m : 0;
+	log_line(LOG_INFO, line, n < sizeof(line) ? n : sizeof(line) - 1);
+}
+
+/* --- one request --------------------------------------------------------------- */
+
+static void
+begin_request(struct session *s, struct http_exchange *x)
+{
+	memset(x, 0, offsetof(struct http_exchange, req));
+	x->s = s;
+	http_request_init(&x->req);
+	memset(&x->body, 0, sizeof(*x) - offsetof(struct http_exchange, body));
+	x->body.done = true;
+	x->status = -1;
+	s->backend = s->server = -1;
+	s->host[0] = '\0';
+	s->host_len = 0;
+	s->queue_us = s->connect_us = -1;
+	s->retries = 0;
+	s->redispatched = false;
+	s->code.cause = s->code.phase = 0;
+	s->bytes_in = s->bytes_out = 0;
+}
+
+static void
+refuse(struct session *s, struct http_exchange *x, unsigned status, enum reject why, char cause)
+{
+	session_reject(s, why, cause, 'R');
+	x->body.done = false;	/* whatever follows is not to be trusted */
+	http_exchange_answer(x, status, true);
+}
+
+/* A TLS client on a plain port: it understands an alert (unexpected_message). */
+static void
+answer_tls(struct session *s, struct http_exchange *x)
+{
+	static const uint8_t alert[7] = { 21, 3, 3, 0, 2, 2, 10 };
+
+	session_reject(s, REJECT_MALFORMED, 'P', 'R');
+	x->keep_client = false;
+	session_last_word(s, alert, sizeof(alert), 300);
+}
+
+/* What the client gets for a head that is no good. */
+static void
+answer_verdict(struct session *s, struct http_exchange *x, enum http_verdict v)
+{
+	switch (v) {
+	case HTTP_TOO_LARGE:
+		refuse(s, x, 431, REJECT_MALFORMED, 'P');
+		break;
+	case HTTP_BAD_VERSION:
+		refuse(s, x, 505, REJECT_MALFORMED, 'P');
+		break;
+	case HTTP_IS_TLS:
+		answer_tls(s, x);
+		break;
+	case HTTP_MALFORMED:
+	case HTTP_MORE:
+	case HTTP_OK:
+		refuse(s, x, 400, REJECT_MALFORMED, 'P');
+		break;
+	}
+}
+
+/* The client stopped before its head was whole.  Returns whether there is
+ * something to log. */
+static bool
+cut_short(struct session *s, struct http_exchange *x, bool timed_out)
+{
+	x->keep_client = false;
+	if (s->head_len == 0) {
+		if (timed_out)
+			session_reject(s, REJECT_DEADLINE, 'c', 'R');
+		session_code(s, 'C', 'R');
+		return timed_out;
+	}
+	if (timed_out)
+		refuse(s, x, 408, REJECT_DEADLINE, 'c');
+	else if (s->p->stop >= PROXY_KILLED)
+		session_code(s, 'K', 'R');
+	else
+		refuse(s, x, 400, REJECT_MALFORMED, 'C');
+	return true;
+}
+
+/* Read until the head is whole and good.  False: it is not, and the client
+ * has its answer; *log tells whether that is worth a line. */
+static bool
+read_request(struct session *s, struct http_exchange *x, bool *log)
+{
+	enum http_verdict v;
+	bool timed_out;
+
+	*log = true;
+	for (;;) {
+		v = s->head_len > 0 ? http_request_parse(&x->req, (const char *)s->head,
+		    s->head_len, HTTP_REQUEST_MAX) : HTTP_MORE;
+		if (v == HTTP_OK)
+			return true;
+		if (v != HTTP_MORE) {
+			keep_request_line(&x->req);
+			answer_verdict(s, x, v);
+			return false;
+		}
+		if (session_read_head(s, &timed_out) > 0)
+			continue;
+		strcpy(request_line, "<BADREQ>");
+		*log = cut_short(s, x, timed_out);
+		return false;
+	}
+}
+
+static bool
+method_is(const struct http_request *r, const char *name)
+{
+	return r->method.len == strlen(name) && memcmp(r->method.p, name, r->method.len) == 0;
+}
+
+static void
+take_request(struct session *s, struct http_exchange *x)
+{
+	const struct http_request *r = &x->req;
+	int n;
+
+	x->head_us = clock_us();
+	keep_request_line(r);
+	x->is_head = method_is(r, "HEAD");
+	x->is_safe = x->is_head || method_is(r, "GET") || method_is(r, "OPTIONS") ||
+	    method_is(r, "TRACE") || method_is(r, "PUT") || method_is(r, "DELETE");
+	http_body_init(&x->body, &r->head);
+	n = hostname_from_host_field(r->host.p, r->host.len, s->host);
+	s->host_len = n > 0 ? (size_t)n : 0;
+}
+
+static void
+serve_request(struct session *s, struct http_exchange *x)
+{
+	counters_request(&s->p->listener_slot->c, clock_ms());
+	if (session_route(s)) {
+		http_exchange_run(x);
+		return;
+	}
+	/* the next request lies behind this head, if it has no body */
+	x->extra = (const char *)s->head + x->req.head.len;
+	x->extra_len = s->head_len - x->req.head.len;
+	s->bytes_in = x->req.head.len;
+	if (s->code.cause == 'P') {
+		x->keep_client = false;	/* denied: closed at once */
+		return;
+	}
+	http_exchange_answer(x, 404, false);
+}
+
+static void
+end_request(struct session *s, const struct http_exchange *x)
+{
+	struct counters *l = &s->p->listener_slot->c;
+	int64_t us = clock_us() - x->start_us;
+
+	session_code(s, '-', '-');
+	counter_add(&l->bytes_in, s->bytes_in);
+	counter_add(&l->bytes_out, s->bytes_out);
+	counters_duration(l, us);
+	if (s->backend >= 0)
+		counters_duration(&s->p->shared->backend[s->p->map->backend[s->backend]].c, us);
+	log_request(s, x);
+	dial_release(s, s->bytes_in, s->bytes_out);
+	atomic_store_explicit(&s->p->slot->bytes_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->p->slot->bytes_out, 0, memory_order_relaxed);
+}
+
+/* --- between requests ----------------------------------------------------------- */
+
+/* What came behind the last request is the next one's beginning. */
+static void
+keep_extra(struct session *s, const struct http_exchange *x)
+{
+	size_t n = x->extra_len;
+
+	memmove(s->head, x->extra, n);
+	s->head_len = n;
+}
+
+/* Wait for the next request's first byte: the socket's own limit is the
+ * keep-alive timeout.  False: the client left, or its time is over. */
+static bool
+wait_next(struct session *s)
+{
+	ssize_t n;
+
+	if (s->head_len > 0)
+		return true;
+	atomic_store_explicit(&s->p->slot->state, WORKER_KEEPALIVE, memory_order_relaxed);
+	s->p->client_idle = 1;
+	if (s->p->stop != PROXY_GO_ON) {	/* it came before client_idle was seen */
+		s->p->client_idle = 0;
+		return false;
+	}
+	do {
+		n = recv(s->client, s->head, SESSION_HEAD, 0);
+	} while (n < 0 && errno == EINTR && s->p->stop == PROXY_GO_ON);
+	s->p->client_idle = 0;
+	if (n <= 0)
+		return false;
+	s->head_len = (size_t)n;
+	atomic_store_explicit(&s->p->slot->state, WORKER_READING, memory_order_relaxed);
+	return true;
+}
+
+static void
+start_clock(struct session *s, struct http_exchange *x, bool first)
+{
+	x->start_us = first ? s->accept_us : clock_us();
+	x->start_wall_ms = first ? s->accept_wall_ms : clock_wall_ms();
+	if (!first)
+		s->deadline_ms = clock_deadline(x->start_us / 1000, s->p->listener->timeouts.request);
+}
+
+/* The service's own limit on a client that owes or refuses bytes. */
+static void
+limit_client(struct session *s)
+{
+	set_limit(s->client, SO_SNDTIMEO, s->p->listener->timeouts.client);
+	set_limit(s->client, SO_RCVTIMEO, s->p->listener->timeouts.keep_alive);
+}
 
 void
 session_http(struct session *s)
 {
-	session_code(s, 'P', 'R');
-}
+	static struct http_exchange x;
+	bool first = true, log;
 
-int
-session_http_idle(void)
-{
-	return 0;
-}
-
-void
-session_http_tidy(int64_t now)
-{
-	(void)now;
-}
-
-void
-session_http_close(void)
-{
+	if ((session_must_proxy(s) && !session_read_proxy(s)) || !session_admit(s)) {
+		begin_request(s, &x);
+		x.start_us = s->accept_us;
+		x.start_wall_ms = s->accept_wall_ms;
+		strcpy(request_line, "<BADREQ>");
+		session_code(s, 'P', 'R');
+		log_request(s, &x);
+		return;
+	}
+	for (;;) {
+		begin_request(s, &x);
+		start_clock(s, &x, first);
+		log = true;
+		if (read_request(s, &x, &log)) {
+			take_request(s, &x);
+			serve_request(s, &x);
+		}
+		if (log)
+			end_request(s, &x);
+		if (!x.keep_client)
+			return;
+		keep_extra(s, &x);
+		if (first)
+			limit_client(s);
+		first = false;
+		if (!wait_next(s))
+			return;
+	}
 }

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/* The kept server connections.  In a worker. */
+#include "config.h"
+#include "proxy/http_kept.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/session_http.h"
+
+#define KEPT_MAX	4
+#define KEPT_MS		5000
+
+static struct kept {
+	int fd;			/* 0: free */
+	uint32_t server;
+	struct addr addr;
+	int64_t since;
+} kept[KEPT_MAX];
+static int nkept;
+
+static void
+drop(struct kept *k)
+{
+	close(k->fd);
+	k->fd = 0;
+	nkept--;
+}
+
+int
+http_kept_take(uint32_t server, const struct addr *a)
+{
+	int i, fd;
+
+	for (i = 0; nkept > 0 && i < KEPT_MAX; i++) {
+		if (kept[i].fd == 0 || kept[i].server != server)
+			continue;
+		if (!addr_equal(&kept[i].addr, a)) {	/* it has moved (DNS) */
+			drop(&kept[i]);
+			continue;
+		}
+		fd = kept[i].fd;
+		kept[i].fd = 0;
+		nkept--;
+		return fd;
+	}
+	return -1;
+}
+
+bool
+http_kept_stale(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+void
+http_kept_put(int fd, uint32_t server, const struct addr *a, int64_t now)
+{
+	struct kept *k = &kept[0];
+	int i;
+
+	for (i = 0; i < KEPT_MAX; i++) {
+		if (kept[i].fd == 0) {
+			k = &kept[i];
+			break;
+		}
+		if (kept[i].since < k->since)
+			k = &kept[i];
+	}
+	if (k->fd != 0)
+		drop(k);
+	k->fd = fd;
+	k->server = server;
+	k->addr = *a;
+	k->since = now;
+	nkept++;
+}
+
+int
+session_http_idle(void)
+{
+	return nkept;
+}
+
+void
+session_http_tidy(int64_t now)
+{
+	int i;
+
+	for (i = 0; i < KEPT_MAX; i++)
+		if (kept[i].fd != 0 && (now - kept[i].since >= KEPT_MS || http_kept_stale(kept[i].fd)))
+			drop(&kept[i]);
+}
+
+void
+session_http_close(void)
+{
+	int i;
+
+	for (i = 0; i < KEPT_MAX; i++)
+		if (kept[i].fd != 0)
+			drop(&kept[i]);
+}
