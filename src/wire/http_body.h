@@ -24,7 +24,7 @@ struct http_chunked {
 	uint8_t digits;
 	uint8_t ntrailers;
 	uint8_t name_len;
-	char name[24];		/* a trailer's, lower case, as far as it fits */
+	char name[24];		/* a trailer's, as far as it fits */
 };
 
 struct http_body {

@@ -85,6 +85,8 @@ static const struct chunked cases[] = {
 	{ "a trailer with no name", HTTP_MALFORMED, 3, BYTES("0\r\n: a\r\n\r\n") },
 	{ "a trailer that ends in LF", HTTP_MALFORMED, 7, BYTES("0\r\nX: a\nY: b\r\n\r\n") },
 	{ "a bare CR in a trailer", HTTP_MALFORMED, 8, BYTES("0\r\nX: a\rb\r\n\r\n") },
+	{ "a bare CR and a space in a trailer", HTTP_MALFORMED, 8,
+	    BYTES("0\r\nX: a\r b\r\n\r\n") },
 	{ "a NUL in a trailer", HTTP_MALFORMED, 6, BYTES("0\r\nX: \0\r\n\r\n") },
 	{ "a request in place of the end", HTTP_MALFORMED, 6, BYTES("0\r\nGET / HTTP/1.1\r\n\r\n") },
 	{ "the trailer Content-Length", HTTP_MALFORMED, 17, BYTES("0\r\nContent-Length: 5\r\n\r\n") },

@@ -149,6 +149,7 @@ static const struct bad bad[] = {
 	{ "two Hosts in 1.0", HTTP_MALFORMED,
 	    BYTES("GET / HTTP/1.0\r\n" HOST "Host: b.example\r\n" END) },
 	{ "a list in Host", HTTP_MALFORMED, BYTES(GET "Host: a.example, b.example\r\n" END) },
+	{ "a comma in Host", HTTP_MALFORMED, BYTES(GET "Host: a.example,b.example\r\n" END) },
 	{ "a space in Host", HTTP_MALFORMED, BYTES(GET "Host: a.example b\r\n" END) },
 	{ "a tab in Host", HTTP_MALFORMED, BYTES(GET "Host: a.example\tb\r\n" END) },
 	{ "a user in Host", HTTP_MALFORMED, BYTES(GET "Host: u@a.example\r\n" END) },
