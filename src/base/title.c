@@ -101,7 +101,9 @@ title_set(const char *fmt, ...)
 	/* a byte other than NUL at the end of the arguments is how the kernel
 	 * knows a title: it then shows all up to the first NUL, and no more */
 	if (len < args) {
-		area[args - 1] = '.';
+		area[args - 1] = ' ';
+		if (args < size)
+			area[args] = '\0';
 		shown = args;
 	}
 }

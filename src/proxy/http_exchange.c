@@ -630,9 +630,10 @@ move(struct exchange *e)
 		bool asked = (e->x->body.done || e->up_broken) && !waits(e->up, 3);
 
 		if (e->x->answered && !waits(e->down, 2)) {
-			if (e->answer.done)
+			/* an early answer: the body still goes where it was sent */
+			if (e->answer.done && (asked || e->server_eof))
 				return STEP_DONE;
-			if (e->server_eof)
+			if (e->server_eof && !e->answer.done)
 				return STEP_SERVER_GONE;
 		}
 		if (!asked)
@@ -713,6 +714,8 @@ finish(struct exchange *e, enum step step)
 	case STEP_DONE:
 		if (x->resp.head.framing == HTTP_TUNNEL)
 			tunnel(e);
+		else if (!x->body.done)	/* nobody wants the rest; the answer must arrive */
+			session_last_word(s, NULL, 0, LAST_WORD_MS);
 		break;
 	case STEP_BAD_ANSWER:
 		counter_add(&backend_counters(s)->response_errors, 1);

@@ -141,8 +141,9 @@ def test_a_body_goes_along():
                   b'Content-Length: %d\r\nConnection: close\r\n\r\n' %
                   len(body) + body)
         equal(_parse_response(read_all(s))[::2], (200, b'one'))
-    c = one.clients()[-1]
-    check(c.received.endswith(b'\r\n\r\n' + body), 'the body is another one')
+    # on a fresh connection or a kept one
+    check(any(c.received.endswith(b'\r\n\r\n' + body) for c in one.clients()),
+          'the body is another one')
 
 
 def test_absolute_form_goes_by_its_authority():
