@@ -76,6 +76,8 @@ session_backend_name(const struct session *s)
 const char *
 session_server_name(const struct session *s)
 {
+	if (s->p->listener->protocol == CONF_STATS)
+		return "<STATS>";
 	if (s->backend < 0 || s->server < 0)
 		return "<NOSRV>";
 	return s->p->conf->backend[s->backend].server[s->server].name;

@@ -1,10 +1,489 @@
 /* SPDX-License-Identifier: ISC */
-/* A client of a stats listener.  In a worker. */
+/*
+ * A client of a stats listener: HTTP/1.1, GET and HEAD, and every answer our
+ * own.  In a worker.  It only reads what the others share; the one thing it
+ * may never do is keep much memory: an answer's is given back when it is sent.
+ */
 #include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/title.h"
 #include "proxy/session.h"
+#include "proxy/stats_auth.h"
+#include "report/metrics.h"
+#include "report/page.h"
+#include "report/table.h"
+#include "wire/http_head.h"
+#include "wire/http_write.h"
+
+#define PAUSE_MS	1000	/* after a wrong password; doubles with each */
+#define PAUSE_MAX_MS	8000
+#define LAST_WORD_MS	300
+
+enum view { VIEW_NONE, VIEW_PAGE, VIEW_CSV, VIEW_JSON, VIEW_METRICS, VIEW_HEALTH };
+
+/* One exchange. */
+struct exchange {
+	struct session *s;
+	struct http_request request;
+	struct out body;
+	struct out head;
+	enum view view;
+	bool refresh;		/* the page, and not asked not to */
+	bool is_head, close;
+	unsigned status;
+	int64_t began_us;	/* its first byte was there */
+	int64_t read_us;	/* its head was whole */
+	int64_t wall_ms;
+};
+
+/* --- what is asked for -------------------------------------------------------- */
+
+static bool
+span_is(struct http_span s, const char *text)
+{
+	return s.len == strlen(text) && memcmp(s.p, text, s.len) == 0;
+}
+
+/* "/metrics", with or without a query. */
+static bool
+path_is(struct http_span s, const char *text)
+{
+	const char *query = s.len > 0 ? memchr(s.p, '?', s.len) : NULL;
+
+	if (query != NULL)
+		s.len = (size_t)(query - s.p);
+	return span_is(s, text);
+}
+
+/* The page's URI, and what may stand behind it: ";csv", ";json", ";norefresh". */
+static enum view
+find_view(struct exchange *x)
+{
+	const char *uri = x->s->p->listener->uri;
+	struct http_span t = x->request.path;
+	enum view view = VIEW_PAGE;
+	size_t len = strlen(uri);
+
+	if (path_is(t, "/healthz"))
+		return VIEW_HEALTH;
+	if (path_is(t, "/metrics"))
+		return VIEW_METRICS;
+	if (t.len < len || memcmp(t.p, uri, len) != 0)
+		return VIEW_NONE;
+	t.p += len;
+	t.len -= len;
+	x->refresh = true;
+	while (t.len > 0) {
+		const char *end = memchr(t.p + 1, ';', t.len - 1);
+		struct http_span option = { t.p, end != NULL ? (size_t)(end - t.p) : t.len };
+
+		if (span_is(option, ";csv"))
+			view = VIEW_CSV;
+		else if (span_is(option, ";json"))
+			view = VIEW_JSON;
+		else if (span_is(option, ";norefresh"))
+			x->refresh = false;
+		else
+			return VIEW_NONE;
+		t.p += option.len;
+		t.len -= option.len;
+	}
+	return view;
+}
+
+/* --- answers ------------------------------------------------------------------- */
+
+static const char *
+reason(unsigned status)
+{
+	switch (status) {
+	case 200: return "OK";
+	case 401: return "Unauthorized";
+	case 405: return "Method Not Allowed";
+	case 500: return "Internal Server Error";
+	case 503: return "Service Unavailable";
+	}
+	return http_reason(status);
+}
+
+static const char *
+content_type(const struct exchange *x)
+{
+	if (x->status != 200)
+		return "text/plain; charset=us-ascii";
+	switch (x->view) {
+	case VIEW_PAGE:
+		return "text/html; charset=utf-8";
+	case VIEW_JSON:
+		return "application/json";
+	case VIEW_METRICS:
+		return "text/plain; version=0.0.4; charset=utf-8";
+	case VIEW_CSV:
+	case VIEW_HEALTH:
+	case VIEW_NONE:
+		break;
+	}
+	return "text/plain; charset=us-ascii";
+}
+
+/* The head, once status and body stand. */
+static void
+write_head(struct exchange *x, const char *more)
+{
+	time_t now = (time_t)(clock_wall_ms() / 1000);
+	char date[40];
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	out_printf(&x->head, "HTTP/1.1 %u %s\r\n"
+	    "Date: %s\r\n"
+	    "Content-Type: %s\r\n"
+	    "Content-Length: %zu\r\n"
+	    "Cache-Control: no-cache\r\n"
+	    "X-Content-Type-Options: nosniff\r\n",
+	    x->status, reason(x->status), date, content_type(x), x->body.len);
+	if (x->close)
+		out_text(&x->head, "Connection: close\r\n");
+	else if (x->request.head.minor == 0)
+		out_text(&x->head, "Connection: keep-alive\r\n");
+	out_text(&x->head, more);
+	out_text(&x->head, "\r\n");
+}
+
+/* An answer of one sentence. */
+static void
+answer_plain(struct exchange *x, unsigned status, const char *text, const char *more)
+{
+	x->status = status;
+	out_free(&x->body);
+	out_printf(&x->body, "%s\n", text);
+	write_head(x, more);
+}
+
+static void
+answer_view(struct exchange *x)
+{
+	const struct proxy *p = x->s->p;
+	const struct report r = { p->conf, p->shared, p->map, clock_ms() };
+	char more[512] = "";
+
+	x->status = 200;
+	switch (x->view) {
+	case VIEW_PAGE:
+		page_write(&r, p->listener, x->refresh, &x->body, more, sizeof(more));
+		break;
+	case VIEW_CSV:
+		table_csv(&r, &x->body);
+		break;
+	case VIEW_JSON:
+		table_json(&r, &x->body);
+		break;
+	case VIEW_METRICS:
+		metrics_write(&r, p->listener->hide_version, &x->body);
+		break;
+	case VIEW_HEALTH:
+		if (report_accepting(&r))
+			answer_plain(x, 200, "accepting connections", "");
+		else
+			answer_plain(x, 503, atomic_load(&p->shared->head->draining) ?
+			    "draining" : "not every listener has a worker", "");
+		return;
+	case VIEW_NONE:
+		answer_plain(x, 404, "Nothing is here.", "");
+		return;
+	}
+	if (x->body.failed)
+		answer_plain(x, 500, "There is not enough memory for this answer.", "");
+	else
+		write_head(x, more);
+}
+
+/* Whoever guesses passwords waits, and costs nothing meanwhile.  False: who
+ * did not wait to the end gets no answer. */
+static bool
+pause_after_failure(struct session *s)
+{
+	static int ms;		/* of this worker's clients */
+	struct pollfd pfd = { s->client, POLLRDHUP, 0 };
+	char from[ADDR_STRLEN];
+	int64_t end;
+
+	ms = ms == 0 ? PAUSE_MS : ms < PAUSE_MAX_MS ? ms * 2 : PAUSE_MAX_MS;
+	end = clock_ms() + ms;
+	log_notice("%s: wrong user or password from %s: it waits %d ms", s->p->listener->name,
+	    addr_format(&s->from, true, from), ms);
+	while (s->p->stop < PROXY_KILLED && clock_ms() < end)
+		if (poll(&pfd, 1, clock_left(end, clock_ms())) > 0)
+			return false;
+	return s->p->stop < PROXY_KILLED;
+}
+
+static bool
+ask_password(struct exchange *x, enum stats_auth auth)
+{
+	x->status = 401;
+	if (auth == STATS_AUTH_WRONG && !pause_after_failure(x->s))
+		return false;
+	answer_plain(x, 401, "A user name and a password are needed.",
+	    "WWW-Authenticate: Basic realm=\"durward statistics\", charset=\"UTF-8\"\r\n");
+	return true;
+}
+
+/* False: the connection ends without an answer. */
+static bool
+answer(struct exchange *x)
+{
+	enum stats_auth auth;
+
+	x->is_head = span_is(x->request.method, "HEAD");
+	x->close = !x->request.head.keep_alive || x->s->p->stop >= PROXY_FINISH ||
+	    x->request.head.framing != HTTP_NO_BODY;
+	if (x->request.head.framing == HTTP_LENGTH && x->request.head.content_length == 0)
+		x->close = !x->request.head.keep_alive;
+	x->view = find_view(x);
+	if (x->view != VIEW_NONE && x->view != VIEW_HEALTH &&
+	    (auth = stats_auth_check(x->s->p->listener, &x->request)) != STATS_AUTH_OK)
+		return ask_password(x, auth);
+	if (!x->is_head && !span_is(x->request.method, "GET"))
+		answer_plain(x, 405, "Only GET and HEAD are understood.", "Allow: GET, HEAD\r\n");
+	else
+		answer_view(x);
+	return true;
+}
+
+/* --- sending ------------------------------------------------------------------- */
+
+static bool
+send_all(struct session *s, const char *p, size_t len)
+{
+	struct pollfd pfd = { s->client, POLLOUT, 0 };
+	int ms = s->p->listener->timeouts.client;
+	ssize_t n;
+
+	while (len > 0) {
+		n = send(s->client, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+			s->bytes_out += (uint64_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0 || errno != EAGAIN || s->p->stop >= PROXY_KILLED)
+			return false;
+		if (poll(&pfd, 1, ms > 0 ? ms : -1) == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+send_answer(struct exchange *x)
+{
+	struct session *s = x->s;
+	bool small = !x->is_head && x->body.len <= 1024;
+
+	if (small)	/* one packet */
+		out_bytes(&x->head, x->body.p, x->body.len);
+	return !x->head.failed && send_all(s, x->head.p, x->head.len) &&
+	    (x->is_head || small || send_all(s, x->body.p, x->body.len));
+}
+
+/* HAProxy's httplog, for its internal <STATS> server. */
+static void
+log_exchange(struct exchange *x, uint64_t bytes, const char *code)
+{
+	struct session *s = x->s;
+	struct http_request *r = &x->request;
+	int64_t now = clock_us();
+	char line[2048], method[64], target[1024], version[32];
+	size_t n;
+	int m;
+
+	if (!log_enabled(LOG_INFO))
+		return;
+	n = session_log_head(s, &s->from, x->wall_ms, line, sizeof(line));
+	m = snprintf(line + n, sizeof(line) - n, " %lld/0/0/0/%lld %u %llu - - %s ",
+	    (long long)(x->read_us - x->began_us) / 1000, (long long)(now - x->began_us) / 1000,
+	    x->status, (unsigned long long)bytes, code);
+	n += m > 0 ? (size_t)m : 0;
+	n += session_log_counts(s, line + n, sizeof(line) - n);
+	log_escape(method, sizeof(method), r->method.p, r->method.len);
+	log_escape(target, sizeof(target), r->target.p, r->target.len);
+	log_escape(version, sizeof(version), r->version.p, r->version.p != NULL ? r->version.len : 0);
+	if (r->method.len == 0 || r->target.len == 0)
+		m = snprintf(line + n, sizeof(line) - n, " \"<BADREQ>\"");
+	else
+		m = snprintf(line + n, sizeof(line) - n, " \"%s %s%s%s\"", method, target,
+		    version[0] != '\0' ? " " : "", version);
+	n += m > 0 ? (size_t)m : 0;
+	log_line(LOG_INFO, line, n < sizeof(line) ? n : sizeof(line) - 1);
+}
+
+static void
+count_exchange(struct exchange *x)
+{
+	struct counters *c = &x->s->p->listener_slot->c;
+
+	counters_request(c, clock_ms());
+	counter_add(&c->status[x->status / 100 - 1], 1);
+}
+
+/* --- reading ------------------------------------------------------------------- */
+
+/* A request that cannot be answered as one. */
+static void
+refuse(struct exchange *x, enum http_verdict v)
+{
+	struct session *s = x->s;
+
+	x->close = true;
+	session_reject(s, REJECT_MALFORMED, 'P', 'R');
+	if (v == HTTP_IS_TLS) {
+		static const uint8_t alert[7] = { 21, 3, 3, 0, 2, 2, 10 };	/* unexpected_message */
+
+		x->status = 400;
+		session_last_word(s, alert, sizeof(alert), LAST_WORD_MS);
+	} else {
+		answer_plain(x, v == HTTP_TOO_LARGE ? 431 : v == HTTP_BAD_VERSION ? 505 : 400,
+		    "This is no request that could be answered.", "");
+		out_bytes(&x->head, x->body.p, x->body.len);
+		session_last_word(s, x->head.p, x->head.len, LAST_WORD_MS);
+	}
+	count_exchange(x);
+	log_exchange(x, s->bytes_out, "PR--");
+}
+
+/* The deadline passed, or the client left, or we were told to stop. */
+static void
+give_up(struct exchange *x, bool timed_out)
+{
+	struct session *s = x->s;
+
+	if (!timed_out || s->head_len == 0) {
+		session_code(s, timed_out ? 'c' : 'C', 'R');
+		return;
+	}
+	session_reject(s, REJECT_DEADLINE, 'c', 'R');
+	x->close = true;
+	answer_plain(x, 408, "The request did not come in time.", "");
+	out_bytes(&x->head, x->body.p, x->body.len);
+	session_last_word(s, x->head.p, x->head.len, LAST_WORD_MS);
+	count_exchange(x);
+	log_exchange(x, s->bytes_out, "cR--");
+}
+
+/* Read a request's head.  False: there is none, all is said. */
+static bool
+read_request(struct exchange *x, bool first)
+{
+	struct session *s = x->s;
+	bool timed_out = false;
+	ssize_t n;
+
+	http_request_init(&x->request);
+	for (;;) {
+		enum http_verdict v = http_request_parse(&x->request, (const char *)s->head, s->head_len,
+		    HTTP_REQUEST_MAX);
+
+		if (v == HTTP_OK)
+			break;
+		if (v != HTTP_MORE) {
+			refuse(x, v);
+			return false;
+		}
+		/* between two requests there is nothing to finish */
+		s->p->client_idle = !first && s->head_len == 0;
+		if (s->p->client_idle && s->p->stop >= PROXY_FINISH)
+			return false;
+		n = session_read_head(s, &timed_out);
+		s->p->client_idle = 0;
+		if (n <= 0) {
+			give_up(x, timed_out);
+			return false;
+		}
+		if (s->head_len == (size_t)n) {
+			x->began_us = clock_us();
+			x->wall_ms = clock_wall_ms();
+			if (!first)
+				s->deadline_ms = clock_deadline(clock_ms(), s->p->listener->timeouts.request);
+		}
+	}
+	x->read_us = clock_us();
+	return true;
+}
+
+static void
+set_state(struct session *s, enum worker_state state)
+{
+	atomic_store_explicit(&s->p->slot->state, state, memory_order_relaxed);
+	atomic_store_explicit(&s->p->slot->last_ms, clock_ms(), memory_order_relaxed);
+	atomic_store_explicit(&s->p->slot->bytes_out, s->bytes_out, memory_order_relaxed);
+	atomic_store_explicit(&s->p->slot->bytes_in, s->bytes_in, memory_order_relaxed);
+}
+
+/* One request, one answer.  False: the connection ends. */
+static bool
+exchange(struct session *s, bool first)
+{
+	static struct exchange x;
+	uint64_t before = s->bytes_out;
+	bool ok;
+
+	x.s = s;
+	out_init(&x.body);
+	out_init(&x.head);
+	x.view = VIEW_NONE;
+	x.refresh = x.is_head = x.close = false;
+	x.status = 0;
+	x.began_us = x.read_us = first ? s->accept_us : clock_us();
+	x.wall_ms = first ? s->accept_wall_ms : clock_wall_ms();
+	ok = read_request(&x, first);
+	if (ok) {
+		set_state(s, WORKER_RELAYING);
+		ok = answer(&x) && send_answer(&x);
+		s->bytes_in += x.request.head.len;
+		count_exchange(&x);
+		log_exchange(&x, s->bytes_out - before, ok ? "LR--" : "CD--");
+		ok = ok && !x.close;
+		s->head_len -= x.request.head.len;
+		memmove(s->head, s->head + x.request.head.len, s->head_len);
+	}
+	out_free(&x.head);
+	out_free(&x.body);
+	return ok;
+}
 
 void
 session_stats(struct session *s)
 {
-	session_code(s, 'P', 'R');
+	struct counters *c = &s->p->listener_slot->c;
+	bool first = true;
+
+	if ((!session_must_proxy(s) || session_read_proxy(s)) && session_admit(s)) {
+		session_title(s);
+		while (exchange(s, first)) {
+			first = false;
+			set_state(s, WORKER_KEEPALIVE);
+			s->deadline_ms = clock_deadline(clock_ms(), s->p->listener->timeouts.keep_alive);
+		}
+		if (s->code.cause == 0)
+			session_last_word(s, NULL, 0, LAST_WORD_MS);
+	}
+	session_code(s, '-', '-');
+	counter_add(&c->bytes_in, s->bytes_in);
+	counter_add(&c->bytes_out, s->bytes_out);
+	counters_duration(c, clock_us() - s->accept_us);
 }
