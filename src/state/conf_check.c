@@ -76,6 +76,55 @@ check_types(struct conf_load *l)
 #endif
 }
 
+/* The names under which conf_set holds what listens on a port already: any
+ * address of a family, or all of it. */
+static const char *const some_of[] = { "some IPv4", "some IPv6" };
+static const char *const all_of[] = { "all IPv4", "all IPv6" };
+
+/* The kernel lets nobody listen on all addresses of a port beside somebody who
+ * listens on one of them. */
+static const struct conf_listener *
+overlapping(struct conf_set *seen, const struct conf_bind *b, const struct conf_listener *ls)
+{
+	static const uint8_t zero[16];
+	const struct conf_listener *first = NULL, *other;
+	bool all;
+
+	if (b->path != NULL)
+		return NULL;
+	all = memcmp(b->addr.ip + 12, zero, 4) == 0 &&
+	    (b->addr.family == ADDR_IPV4 || memcmp(b->addr.ip, zero, 12) == 0);
+	for (unsigned f = 0; f < 2; f++) {
+		if (!b->any && (b->addr.family == ADDR_IPV6) != (f == 1))
+			continue;
+		other = conf_set_find(seen, b->addr.port, all ? some_of[f] : all_of[f]);
+		first = first == NULL ? other : first;
+		conf_set_add(seen, b->addr.port, some_of[f], ls);
+		if (all)
+			conf_set_add(seen, b->addr.port, all_of[f], ls);
+	}
+	return first;
+}
+
+static void
+check_bind(struct conf_load *l, struct conf_set *seen, const struct conf_listener *ls,
+    const struct conf_bind *b, struct conf_where w)
+{
+	char buf[ADDR_STRLEN];
+	const char *key = b->path != NULL ? b->text : addr_format(&b->addr, true, buf);
+	const struct conf_listener *same, *part;
+
+	same = conf_set_add(seen, 0, conf_strdup(&l->mem, key), ls);
+	part = overlapping(seen, b, ls);
+	if (same != NULL)
+		conf_error(l, w, "bind = \"%s\": listener \"%s\" (%s) has this address already",
+		    b->text, same->name, conf_where_text(l, same->where, w));
+	else if (part != NULL)
+		conf_error(l, w, "bind = \"%s\": listener \"%s\" (%s) is on this port already, and one "
+		    "of the two is on every address", b->text, part->name,
+		    conf_where_text(l, part->where, w));
+}
+
 static void
 check_binds(struct conf_load *l)
 {
@@ -83,18 +132,9 @@ check_binds(struct conf_load *l)
 
 	conf_set_init(&seen, &l->mem, 16);
 	for (unsigned i = 0; i < l->conf->nlistener; i++)
-		for (unsigned k = 0; k < l->conf->listener[i].nbind; k++) {
-			const struct conf_listener *ls = &l->conf->listener[i], *first;
-			const struct conf_bind *b = &ls->bind[k];
-			struct conf_where w = conf_entry(l->listener_node[i], "bind")->item[k].where;
-			char buf[ADDR_STRLEN];
-			const char *key = b->path != NULL ? b->text : addr_format(&b->addr, true, buf);
-
-			first = conf_set_add(&seen, 0, conf_strdup(&l->mem, key), ls);
-			if (first != NULL)
-				conf_error(l, w, "bind = \"%s\": listener \"%s\" (%s) has this address already",
-				    b->text, first->name, conf_where_text(l, first->where, w));
-		}
+		for (unsigned k = 0; k < l->conf->listener[i].nbind; k++)
+			check_bind(l, &seen, &l->conf->listener[i], &l->conf->listener[i].bind[k],
+			    conf_entry(l->listener_node[i], "bind")->item[k].where);
 }
 
 /* The same pattern twice on one listener has no winner. */
