@@ -147,13 +147,15 @@ read_all(FILE *f, size_t *len)
 static const char *
 remember_file(struct conf_load *l, const char *path)
 {
-	char **file = conf_array(l->conf->memory, l->nfile + 1, sizeof(char *));
+	if ((l->nfile & (l->nfile - 1)) == 0) {	/* 0, 1, 2, 4 ...: full */
+		char **more = conf_array(&l->mem, l->nfile * 2 + 1, sizeof(char *));
 
-	if (l->nfile > 0)
-		memcpy(file, l->file, l->nfile * sizeof(char *));
-	file[l->nfile] = conf_strdup(l->conf->memory, path);
-	l->file = file;
-	return file[l->nfile++];
+		if (l->nfile > 0)
+			memcpy(more, l->file, l->nfile * sizeof(char *));
+		l->file = more;
+	}
+	l->file[l->nfile] = conf_strdup(l->conf->memory, path);
+	return l->file[l->nfile++];
 }
 
 /* Hand prepared text to libconfuse, which reads it into cfg. */
