@@ -46,8 +46,9 @@ enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
 static const char usage_text[] =
     "usage: durward [-fhtTV] [-c file] [-p pid-file] [-r listener,host[,source]]\n";
 
+/* Warnings about the configuration say themselves that they are such. */
 static void
-say_error(void *arg, const char *message)
+say_message(void *arg, const char *message)
 {
 	(void)arg;
 	fprintf(stderr, "durward: %s\n", message);
@@ -191,7 +192,7 @@ main(int argc, char **argv)
 	m.detach_fd = -1;
 	fix_time_zone();
 
-	c = conf_load(m.conf_path, say_error, o.query != NULL || o.print ? NULL : say_warning, NULL);
+	c = conf_load(m.conf_path, say_message, o.query != NULL || o.print ? NULL : say_message, NULL);
 	if (c == NULL)
 		return EXIT_ERROR;
 	if (o.query != NULL)
