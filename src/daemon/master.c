@@ -25,6 +25,7 @@
 #include "daemon/clerk.h"
 #include "daemon/detach.h"
 #include "daemon/logger.h"
+#include "report/page.h"
 
 #define TICK_MS		1000
 #define STOP_MS		3000	/* then those who did not leave are killed */
@@ -112,6 +113,7 @@ master_start(struct master *m, struct conf *c)
 	atomic_fetch_add(&m->shared.head->generation, 1);
 	atomic_store(&m->shared.head->reloaded_ms, now);
 	title_set("master");
+	page_init();
 	log_notice("durward %s starts: %u listeners, %u backends", PACKAGE_VERSION,
 	    m->gen->conf->nlistener, m->gen->conf->nbackend);
 	sandbox_say(&m->sandbox);

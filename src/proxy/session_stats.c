@@ -176,12 +176,12 @@ answer_view(struct exchange *x)
 {
 	const struct proxy *p = x->s->p;
 	const struct report r = { p->conf, p->shared, p->map, clock_ms() };
-	char more[512] = "";
+	char more[PAGE_HEAD] = "";
 
 	x->status = 200;
 	switch (x->view) {
 	case VIEW_PAGE:
-		page_write(&r, p->listener, x->refresh, &x->body, more, sizeof(more));
+		page_write(&r, p->listener, x->refresh, &x->body, more);
 		break;
 	case VIEW_CSV:
 		table_csv(&r, &x->body);

@@ -13,12 +13,29 @@
 #include "report/out.h"
 #include "report/report.h"
 
+/* Remember the machine's name, for show-node: a worker cannot ask for it.  In
+ * the master, before the first fork. */
+void page_init(void);
+
 /*
  * The page into o, and the fields that its answer's head needs beside the
  * usual ones (Content-Security-Policy, Refresh) into head, each with its line
  * end.  l is the stats listener that shows it.
  */
+#define PAGE_HEAD	512
 void page_write(const struct report *r, const struct conf_listener *l, bool refresh,
-    struct out *o, char *head, size_t size);
+    struct out *o, char head[PAGE_HEAD]);
+
+/* --- between the page's own files ------------------------------------------- */
+
+/* page_style.c: the whole style sheet. */
+extern const char page_style[];
+
+/* page_trouble.c: what is wrong, the worst first; a calm word where nothing is. */
+void page_trouble(const struct report *r, struct out *o);
+
+/* page_table.c: a table of listeners; a table for each backend. */
+void page_listeners(const struct report *r, struct out *o);
+void page_backends(const struct report *r, struct out *o);
 
 #endif
