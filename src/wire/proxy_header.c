@@ -61,28 +61,32 @@ next_word(char **rest)
 }
 
 static bool
+is_unknown(const char *line)
+{
+	size_t n = strlen("UNKNOWN");
+
+	return strncmp(line, "UNKNOWN", n) == 0 && (line[n] == '\0' || line[n] == ' ');
+}
+
+static bool
 parse_v1_words(char *line, struct proxy_header *out)
 {
 	enum proxy_family family;
 	char *rest = line, *word[5];
-	unsigned i;
 
-	word[0] = next_word(&rest);
-	if (word[0] == NULL)
-		return false;
-	if (strcmp(word[0], "UNKNOWN") == 0) {
+	if (is_unknown(line)) {
 		out->local = true;	/* the rest of the line is to be ignored */
 		return true;
 	}
+	for (unsigned i = 0; i < 5; i++)
+		if ((word[i] = next_word(&rest)) == NULL)
+			return false;
 	if (strcmp(word[0], "TCP4") == 0)
 		family = PROXY_FAMILY_IPV4;
 	else if (strcmp(word[0], "TCP6") == 0)
 		family = PROXY_FAMILY_IPV6;
 	else
 		return false;
-	for (i = 1; i < 5; i++)
-		if ((word[i] = next_word(&rest)) == NULL)
-			return false;
 	return rest == NULL && parse_address(family, word[1], &out->source) &&
 	    parse_address(family, word[2], &out->destination) &&
 	    parse_port(word[3], &out->source.port) && parse_port(word[4], &out->destination.port);

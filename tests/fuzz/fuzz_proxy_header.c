@@ -36,10 +36,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct proxy_header h, part;
 	enum proxy_header_verdict v = proxy_header_parse(data, size, &h), w;
 	const struct proxy_addr *from = &h.source, *to = &h.destination;
-	size_t step = size < 300 ? 1 : size / 300;
+	size_t step = 1 + size / 32;
 	uint8_t buf[128];
 
-	for (size_t n = 0; n < size; n += step) {
+	for (size_t n = size % 7; n < size; n += step) {
 		w = proxy_header_parse(data, n, &part);
 		MUST(w == PROXY_HEADER_MORE || w == v);
 	}

@@ -66,8 +66,8 @@ static const struct good {
 } good[] = {
 	{ "IPv4 in version 1", BYTES("PROXY TCP4 192.0.2.1 203.0.113.7 51253 443\r\n"),
 	    "192.0.2.1", "203.0.113.7", 51253, 443 },
-	{ "IPv6 in version 1", BYTES("PROXY TCP6 2001:db8::1 2001:DB8:0::2 1 65535\r\n"),
-	    "2001:db8::1", "2001:db8::2", 1, 65535 },
+	{ "IPv6 in version 1", BYTES("PROXY TCP6 2001:db8::1 2001:DB8:0::2 9 65535\r\n"),
+	    "2001:db8::1", "2001:db8::2", 9, 65535 },
 	{ "ports 0 in version 1", BYTES("PROXY TCP4 0.0.0.0 255.255.255.255 0 0\r\n"),
 	    "0.0.0.0", "255.255.255.255", 0, 0 },
 	{ "the longest of IPv6", BYTES("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
@@ -176,6 +176,7 @@ static const struct bad {
 	{ "UDP4", 8, BYTES("PROXY UDP4 ") },
 	{ "a family alone", 11, BYTES("PROXY TCP4\r\n") },
 	{ "UNKNOWN that goes on", 0, BYTES("PROXY UNKNOWNS\r\n") },
+	{ "UNKNOWN that goes on, with addresses", 0, BYTES("PROXY UNKNOWN4 ::1 ::2 1 2\r\n") },
 	{ "a NUL in the line", 21, BYTES("PROXY TCP4 192.0.2.1\0 203.0.113.7 1 2\r\n") },
 	{ "a NUL behind UNKNOWN", 14, BYTES("PROXY UNKNOWN\0\r\n") },
 	{ "a bare LF", 0, BYTES(LINE "\n") },
@@ -203,6 +204,8 @@ static const struct bad {
 	{ "a signed port", 0, BYTES("PROXY TCP4 192.0.2.1 203.0.113.7 +1 2\r\n") },
 	{ "a negative port", 0, BYTES("PROXY TCP4 192.0.2.1 203.0.113.7 -1 2\r\n") },
 	{ "a port of letters", 0, BYTES("PROXY TCP4 192.0.2.1 203.0.113.7 1 a\r\n") },
+	{ "a port with a colon", 0, BYTES("PROXY TCP4 192.0.2.1 203.0.113.7 1 2:\r\n") },
+	{ "a port with a slash", 0, BYTES("PROXY TCP4 192.0.2.1 203.0.113.7 1 2/\r\n") },
 	{ "an empty port", 0, BYTES("PROXY TCP4 192.0.2.1 203.0.113.7 1 \r\n") },
 	{ "108 bytes", 107, BYTES("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
 	    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535 \r\n") },
