@@ -39,26 +39,35 @@ cell_size(struct out *o, uint64_t n)
 	    report_size(n, short_form));
 }
 
-/* Now, and what it can be at most. */
+/* A count, and how many of them were special. */
+static void
+cell_pair(struct out *o, uint64_t n, const char *what, uint64_t special)
+{
+	out_printf(o, "<td class=\"n x%s\">%" PRIu64, n == 0 ? " zero" : "", n);
+	if (special > 0)
+		out_printf(o, "<small>%" PRIu64 " %s</small>", special, what);
+	out_text(o, "</td>");
+}
+
+/* Now, and what it can be at most; what it was at most. */
 static void
 cell_current(struct out *o, const struct counters *c, unsigned max)
 {
-	int n = atomic_load(&c->current);
-
-	out_printf(o, "<td class=\"n\">%d", n);
+	out_printf(o, "<td class=\"n\">%d", atomic_load(&c->current));
 	if (max > 0)
-		out_printf(o, "<small>of %u</small>", max);
-	out_text(o, "</td>");
-	cell_count(o, (uint64_t)atomic_load(&c->max_current), false, true);
+		out_printf(o, " of %u", max);
+	out_printf(o, "<small>peak %d</small></td>", atomic_load(&c->max_current));
 }
 
 static void
 cell_rate(struct out *o, const struct rate *rate, int64_t now)
 {
-	out_printf(o, "<td class=\"n x\">%u<small>max %u</small></td>", counters_rate(rate, now),
+	out_printf(o, "<td class=\"n x\">%u<small>peak %u</small></td>", counters_rate(rate, now),
 	    atomic_load(&rate->max));
 }
 
+/* ">" a column of numbers, "~" one that is not for phones, "<" a text that
+ * is not. */
 static void
 head_cells(struct out *o, const char *const *head)
 {
@@ -67,6 +76,10 @@ head_cells(struct out *o, const char *const *head)
 		const char *h = *head;
 		const char *class = "";
 
+		if (*h == '<') {
+			class = " class=\"x\"";
+			h++;
+		}
 		if (*h == '>') {
 			class = " class=\"n\"";
 			h++;
@@ -159,7 +172,7 @@ listener_row(const struct report *r, unsigned l, struct out *o)
 void
 page_listeners(const struct report *r, struct out *o)
 {
-	static const char *const head[] = { "Listener", "Protocol", "~Addresses", ">Now", "~Peak",
+	static const char *const head[] = { "Listener", "Protocol", "<Addresses", ">Now",
 	    ">Connections", "~Per second", ">In", ">Out", "~Requests", "~4xx", "~5xx", "Turned away",
 	    "~Workers", NULL };
 	unsigned l;
@@ -224,13 +237,13 @@ served_cells(const struct report *r, const struct counters *c, unsigned max, boo
 	cell_size(o, counter_get(&c->bytes_in));
 	cell_size(o, counter_get(&c->bytes_out));
 	cell_count(o, counter_get(&c->connect_errors), true, false);
-	if (http)
+	if (http) {
 		cell_count(o, counter_get(&c->response_errors), true, true);
-	cell_count(o, counter_get(&c->retries), false, true);
-	cell_count(o, counter_get(&c->client_aborts), false, true);
-	cell_count(o, counter_get(&c->server_aborts), true, true);
-	if (http)
 		cell_count(o, counter_get(&c->status[4]), true, true);
+	}
+	cell_pair(o, counter_get(&c->retries), "moved", counter_get(&c->redispatches));
+	cell_pair(o, counter_get(&c->client_aborts) + counter_get(&c->server_aborts), "by the server",
+	    counter_get(&c->server_aborts));
 }
 
 static void
@@ -252,8 +265,9 @@ server_row(const struct report *r, unsigned b, unsigned k, struct out *o)
 	out_printf(o, "<small>for %s</small></td>", report_span(report_since(r, s), span));
 	check_cell(r, s, o);
 	served_cells(r, &s->c, cs->max_connections, r->conf->listener[be->listener].protocol == CONF_HTTP, o);
-	cell_count(o, counter_get(&s->downs), false, true);
-	out_printf(o, "<td class=\"n x\">%s</td></tr>\n", report_span(report_downtime(r, s), span));
+	out_printf(o, "<td class=\"n x\">%s<small>%" PRIu64 " time%s</small></td></tr>\n",
+	    report_span(report_downtime(r, s), span), counter_get(&s->downs),
+	    counter_get(&s->downs) == 1 ? "" : "s");
 }
 
 static void
@@ -268,7 +282,7 @@ backend_row(const struct report *r, unsigned b, struct out *o)
 		out_printf(o, "%d waiting for a place", queued);
 	out_text(o, "</td>");
 	served_cells(r, c, 0, r->conf->listener[be->listener].protocol == CONF_HTTP, o);
-	out_text(o, "<td class=\"x\"></td><td class=\"x\"></td></tr></tfoot>");
+	out_text(o, "<td class=\"x\"></td></tr></tfoot>");
 }
 
 static void
@@ -290,12 +304,11 @@ backend_words(const struct report *r, unsigned b, struct out *o)
 static void
 backend_table(const struct report *r, unsigned b, struct out *o)
 {
-	static const char *const tls[] = { "Server", "~Address", "State", "Last check", ">Now", "~Peak",
-	    ">Connections", "~Per second", ">In", ">Out", ">Connect errors", "~Retries", "~Client aborts",
-	    "~Server aborts", "~Times down", "~Down for", NULL };
-	static const char *const http[] = { "Server", "~Address", "State", "Last check", ">Now", "~Peak",
-	    ">Requests", "~Per second", ">In", ">Out", ">Connect errors", "~Bad answers", "~Retries",
-	    "~Client aborts", "~Server aborts", "~5xx", "~Times down", "~Down for", NULL };
+	static const char *const tls[] = { "Server", "<Address", "State", "Last check", ">Now",
+	    ">Connections", "~Per second", ">In", ">Out", ">Connect errors", "~Retries", "~Aborts", "~Downtime", NULL };
+	static const char *const http[] = { "Server", "<Address", "State", "Last check", ">Now",
+	    ">Requests", "~Per second", ">In", ">Out", ">Connect errors", "~Bad answers", "~5xx", "~Retries",
+	    "~Aborts", "~Downtime", NULL };
 	const struct conf_backend *be = &r->conf->backend[b];
 	struct report_usable u = report_usable(r, b);
 	unsigned k, usable = u.active + u.backup;

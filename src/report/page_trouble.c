@@ -55,7 +55,7 @@ look_server(struct troubles *t, unsigned b, unsigned k)
 		if (!begin(t, GRADE_WARN))
 			return;
 		server_name(t, b, k);
-		out_printf(t->o, " is in %s since %s, as an operator asked.</li>\n", health_word(s),
+		out_printf(t->o, " has been in %s for %s, as an operator asked.</li>\n", health_word(s),
 		    report_span(report_since(t->r, s), span));
 		return;
 	}
@@ -69,7 +69,7 @@ look_server(struct troubles *t, unsigned b, unsigned k)
 		if (!begin(t, GRADE_BAD))
 			return;
 		server_name(t, b, k);
-		out_printf(t->o, " is down since %s", report_span(report_since(t->r, s), span));
+		out_printf(t->o, " has been down for %s", report_span(report_since(t->r, s), span));
 	} else
 		return;
 	report_check(s, check);
@@ -89,7 +89,6 @@ look_backend(struct troubles *t, unsigned b)
 {
 	struct report_usable u = report_usable(t->r, b);
 	int queued = atomic_load(&report_backend(t->r, b)->queued);
-	unsigned k;
 
 	if (u.active + u.backup == 0 && begin(t, GRADE_BAD)) {
 		out_printf(t->o, "<strong><a href=\"#b%u\">", b);
@@ -106,8 +105,6 @@ look_backend(struct troubles *t, unsigned b)
 		out_html(t->o, t->r->conf->backend[b].name);
 		out_text(t->o, "</a>: its servers are at their max-connections.</li>\n");
 	}
-	for (k = 0; k < t->r->conf->backend[b].nserver; k++)
-		look_server(t, b, k);
 }
 
 /* Nearly full is worth a word before it is too late. */
@@ -152,11 +149,14 @@ look_daemon(struct troubles *t)
 static void
 look(struct troubles *t)
 {
-	unsigned b;
+	unsigned b, k;
 
 	look_daemon(t);
 	for (b = 0; b < t->r->conf->nbackend; b++)
 		look_backend(t, b);
+	for (b = 0; b < t->r->conf->nbackend; b++)
+		for (k = 0; k < t->r->conf->backend[b].nserver; k++)
+			look_server(t, b, k);
 }
 
 static void
