@@ -109,7 +109,9 @@ def test_spares_are_made_up_for():
     for c in clients:
         c.works()
         c.s.close()
-    wait_for(lambda: len(daemon.workers()) <= 8, 30, 'at most eight spares')
+    wait_for(lambda: not daemon.workers(BUSY), 10, 'all clients to be gone')
+    wait_for(lambda: len(daemon.workers()) <= 8, 60, 'at most eight spares')
+    check(len(daemon.workers()) >= 4, 'too few are left')
 
 
 def test_term_and_int_stop_at_once():

@@ -235,8 +235,10 @@ class Durward:
     def evidence(self):
         text = '--- %s\n%s\n--- its log\n' % (self.conf, self.text)
         lines = self.log().split('\n')
-        if len(lines) > 200:
-            lines = lines[:60] + ['...'] + lines[-140:]
+        if len(lines) > 200:    # the access log's share is cut down
+            said = [line for line in lines[:-100]
+                    if not re.search(r'\d \[\d\d/[A-Z]', line)]
+            lines = said[:200] + ['...'] + lines[-100:]
         text += '\n'.join(lines)
         if procs.alive(self.pid):
             text += '\n--- its processes\n' + '\n'.join(
