@@ -25,6 +25,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,25 @@ fix_time_zone(void)
 	tzset();
 }
 
+/* What an upgrade (USR2) executes: our options with paths that hold anywhere. */
+static char **
+upgrade_arguments(const struct master *m)
+{
+	static const char *args[8];
+	unsigned n = 0;
+
+	args[n++] = "durward";
+	if (m->foreground)
+		args[n++] = "-f";
+	args[n++] = "-c";
+	args[n++] = m->conf_path;
+	if (m->pid_override != NULL) {
+		args[n++] = "-p";
+		args[n++] = m->pid_override;
+	}
+	return (char **)(uintptr_t)args;
+}
+
 struct options {
 	const char *conf, *pid, *query;
 	bool foreground, test, print;
@@ -184,12 +204,12 @@ main(int argc, char **argv)
 		fputs(usage_text, stderr);
 		return EXIT_USAGE;
 	}
-	m.argv = argv;
 	m.executable = own_path();
 	m.conf_path = o.test || o.print || o.query != NULL ? o.conf : absolute(o.conf);
 	m.pid_override = o.pid;
 	m.foreground = o.foreground;
 	m.detach_fd = -1;
+	m.argv = upgrade_arguments(&m);
 	fix_time_zone();
 
 	c = conf_load(m.conf_path, say_message, o.query != NULL || o.print ? NULL : say_message, NULL);
