@@ -17,8 +17,9 @@ static size_t size;	/* to the end of the environment */
 static size_t args;	/* of which arguments: see title_set */
 static size_t shown;	/* length of the present title */
 
-/* Kept only for a leak checker to see: setenv makes a list of its own, and then
- * nothing else points to ours. */
+/* The copies, for ever; a leak checker is to see them, for setenv and unsetenv
+ * leave strings behind and go on with a list of their own. */
+static char **argv_copy __attribute__((used));
 static char **environ_copy __attribute__((used));
 
 /* The strings behind argv and environ that lie in one piece from start on. */
@@ -31,19 +32,24 @@ end_of(char *const *list, char *end)
 	return end;
 }
 
+/* The list and its strings in one piece of memory. */
 static char **
 copy_list(char *const *list)
 {
-	size_t n = 0, i;
-	char **copy;
+	size_t n, i, len, bytes = 0;
+	char **copy, *to;
 
-	while (list[n] != NULL)
-		n++;
-	if ((copy = calloc(n + 1, sizeof(*copy))) == NULL)
+	for (n = 0; list[n] != NULL; n++)
+		bytes += strlen(list[n]) + 1;
+	if ((copy = malloc((n + 1) * sizeof(*copy) + bytes)) == NULL)
 		return NULL;
-	for (i = 0; i < n; i++)
-		if ((copy[i] = strdup(list[i])) == NULL)
-			return NULL;
+	to = (char *)(copy + n + 1);
+	for (i = 0; i < n; i++) {
+		len = strlen(list[i]) + 1;
+		copy[i] = memcpy(to, list[i], len);
+		to += len;
+	}
+	copy[n] = NULL;
 	return copy;
 }
 
@@ -68,7 +74,7 @@ title_init(int argc, char ***argv, const char *path)
 	new_environ = copy_list(environ);
 	if (new_argv == NULL || new_environ == NULL)
 		return;
-	*argv = new_argv;
+	*argv = argv_copy = new_argv;
 	environ = environ_copy = new_environ;
 	unsetenv(PADDING);
 	area = start;
