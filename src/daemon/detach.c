@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,22 @@
 #include <unistd.h>
 
 #include "base/log.h"
+
+static bool detached;
+
+/* All of the first three but stderr: it may still have something to say. */
+static void
+open_null(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
+}
 
 int
 detach_begin(void)
@@ -38,21 +55,22 @@ detach_begin(void)
 	setsid();
 	if (chdir("/") != 0)
 		log_warn("chdir /");
+	open_null();
+	detached = true;
 	return fd[1];
+}
+
+void
+detach_child(void)
+{
+	if (detached)
+		dup2(STDIN_FILENO, STDERR_FILENO);
 }
 
 void
 detach_done(int fd)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		if (null > STDERR_FILENO)
-			close(null);
-	}
+	dup2(STDIN_FILENO, STDERR_FILENO);
 	if (write(fd, "", 1) != 1)
 		log_debug("nobody waits for us");
 	close(fd);

@@ -7,6 +7,11 @@
  * that.  Returns in the child: a descriptor for detach_done. */
 int detach_begin(void);
 
+/* In a child of the daemon: let go of the terminal too, if this is no
+ * foreground run.  Else whoever waits for the end of our output (a pipe, ssh,
+ * $(...)) would wait for the last worker. */
+void detach_child(void);
+
 /* Tell the waiting parent that all is well, and let go of the terminal. */
 void detach_done(int fd);
 

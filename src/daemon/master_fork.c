@@ -21,6 +21,7 @@
 #include "daemon/checker.h"
 #include "daemon/children.h"
 #include "daemon/clerk.h"
+#include "daemon/detach.h"
 #include "daemon/logger.h"
 #include "daemon/resolver.h"
 #include "daemon/spares.h"
@@ -48,6 +49,7 @@ worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master
 	    m->sandbox.root ? m->sandbox.empty_dir : -1 };
 
 	child_begin(keep, 5);
+	detach_child();
 	memset(&proxy, 0, sizeof(proxy));
 	proxy.conf = m->gen->conf;
 	proxy.route = m->gen->route;
@@ -198,6 +200,8 @@ master_start_logger(struct master *m)
 		int keep[] = { m->log_pipe[0], pair[1], m->sink.fd };
 
 		child_begin(keep, 3);
+		if (m->sink.kind != LOG_SINK_STDERR)
+			detach_child();
 		title_set("logger");
 		/* it must outlive all others: it ends when nobody is left to write */
 		signal(SIGTERM, SIG_IGN);
@@ -232,6 +236,7 @@ master_start_checker(struct master *m)
 		struct probes *p;
 
 		child_begin(keep, 4);
+		detach_child();
 		title_set("checker");
 		if ((p = checker_open(&c)) == NULL ||
 		    sandbox_enter(&m->sandbox, SANDBOX_CHECKER, SIGTERM, master) != 0)
@@ -266,6 +271,7 @@ clerk_child(struct master *m, int sock, pid_t master)
 	struct sigaction sa;
 
 	child_begin(keep, 4);
+	detach_child();
 	memset(&sa, 0, sizeof(sa));
 	sa.sa_handler = on_clerk_finish;	/* poll returns, and sees it */
 	sigaction(SIGUSR1, &sa, NULL);
@@ -312,6 +318,7 @@ master_start_resolver(struct master *m)
 		int keep[] = { m->hint_fd, m->log_pipe[1] };
 
 		child_begin(keep, 2);
+		detach_child();
 		title_set("resolver");
 		if (sandbox_drop_user(&m->sandbox, SIGTERM, master) != 0)
 			_exit(EX_CONFIG);
