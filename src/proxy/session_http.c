@@ -25,6 +25,7 @@
 #include "wire/hostname.h"
 #include "wire/http_head.h"
 
+#define KEPT_LOOK_MS	2500	/* between requests, how often kept connections are seen to */
 #define LINE_MAX_LOGGED	1024	/* of method, target and version */
 
 static char request_line[LINE_MAX_LOGGED];	/* escaped, for the log */
@@ -206,7 +207,8 @@ method_is(const struct http_request *r, const char *name)
 	return r->method.len == strlen(name) && memcmp(r->method.p, name, r->method.len) == 0;
 }
 
-static void
+/* False: its host is no name that there could be; answered. */
+static bool
 take_request(struct session *s, struct http_exchange *x)
 {
 	const struct http_request *r = &x->req;
@@ -219,7 +221,13 @@ take_request(struct session *s, struct http_exchange *x)
 	    method_is(r, "TRACE") || method_is(r, "PUT") || method_is(r, "DELETE");
 	http_body_init(&x->body, &r->head);
 	n = hostname_from_host_field(r->host.p, r->host.len, s->host);
-	s->host_len = n > 0 ? (size_t)n : 0;
+	if (n < 0) {
+		s->host[0] = '\0';
+		answer_verdict(s, x, HTTP_MALFORMED);
+		return false;
+	}
+	s->host_len = (size_t)n;
+	return true;
 }
 
 static void
@@ -259,6 +267,12 @@ end_request(struct session *s, const struct http_exchange *x)
 	atomic_store_explicit(&s->p->slot->bytes_out, 0, memory_order_relaxed);
 }
 
+static bool
+draining(const struct session *s)
+{
+	return atomic_load_explicit(&s->p->shared->head->draining, memory_order_relaxed) != 0;
+}
+
 /* --- between requests ----------------------------------------------------------- */
 
 /* What came behind the last request is the next one's beginning. */
@@ -271,25 +285,30 @@ keep_extra(struct session *s, const struct http_exchange *x)
 	s->head_len = n;
 }
 
-/* Wait for the next request's first byte: the socket's own limit is the
- * keep-alive timeout.  False: the client left, or its time is over. */
+/*
+ * Wait for the next request's first byte, at most the keep-alive timeout, and
+ * see to the kept server connections meanwhile.  Who was told that another
+ * request is welcome may send it also after a reload, and is told then; only
+ * where we drain do we leave at once.  False: the client left, or its time is
+ * over.
+ */
 static bool
 wait_next(struct session *s)
 {
+	int64_t end = clock_deadline(clock_ms(), s->p->listener->timeouts.keep_alive);
 	ssize_t n;
 
 	if (s->head_len > 0)
 		return true;
 	atomic_store_explicit(&s->p->slot->state, WORKER_KEEPALIVE, memory_order_relaxed);
-	s->p->client_idle = 1;
-	if (s->p->stop != PROXY_GO_ON) {	/* it came before client_idle was seen */
-		s->p->client_idle = 0;
-		return false;
-	}
-	do {
+	for (;;) {
 		n = recv(s->client, s->head, SESSION_HEAD, 0);
-	} while (n < 0 && errno == EINTR && s->p->stop == PROXY_GO_ON);
-	s->p->client_idle = 0;
+		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+			break;
+		if (s->p->stop >= PROXY_KILLED || draining(s) || clock_left(end, clock_ms()) == 0)
+			return false;
+		session_http_tidy(clock_ms());
+	}
 	if (n <= 0)
 		return false;
 	s->head_len = (size_t)n;
@@ -302,16 +321,19 @@ start_clock(struct session *s, struct http_exchange *x, bool first)
 {
 	x->start_us = first ? s->accept_us : clock_us();
 	x->start_wall_ms = first ? s->accept_wall_ms : clock_wall_ms();
-	if (!first)
-		s->deadline_ms = clock_deadline(x->start_us / 1000, s->p->listener->timeouts.request);
+	if (first)
+		return;
+	s->accept_us = x->start_us;	/* for the part of it that is left under stress */
+	s->deadline_ms = clock_deadline(x->start_us / 1000, s->p->listener->timeouts.request);
 }
 
-/* The service's own limit on a client that owes or refuses bytes. */
+/* How long a wait for the next request sleeps at most. */
 static void
 limit_client(struct session *s)
 {
-	set_limit(s->client, SO_SNDTIMEO, s->p->listener->timeouts.client);
-	set_limit(s->client, SO_RCVTIMEO, s->p->listener->timeouts.keep_alive);
+	int ms = s->p->listener->timeouts.keep_alive;
+
+	set_limit(s->client, SO_RCVTIMEO, ms > 0 && ms < KEPT_LOOK_MS ? ms : KEPT_LOOK_MS);
 }
 
 void
@@ -333,10 +355,8 @@ session_http(struct session *s)
 		begin_request(s, &x);
 		start_clock(s, &x, first);
 		log = true;
-		if (read_request(s, &x, &log)) {
-			take_request(s, &x);
+		if (read_request(s, &x, &log) && take_request(s, &x))
 			serve_request(s, &x);
-		}
 		if (log)
 			end_request(s, &x);
 		if (!x.keep_client)
