@@ -2,12 +2,12 @@
 /*
  * One request and its answer.  In a worker.
  *
- * The common case, a request that is all there, takes four calls: the head
- * came with one recv, goes out with one send, the answer comes with one recv
- * and goes with one send; the sockets block, with a limit of their own
- * (SO_RCVTIMEO).  Only while both sides may speak, a body on its way up and
- * an answer coming down, is there a poll.  No body is ever kept: what one side
- * does not take is not read from the other.
+ * The common case, a request that is all there, takes few calls: the head came
+ * with one recv, a look at the kept connection, one send, the answer comes with
+ * one recv and goes with one send.  Only while both sides may speak (a body on
+ * its way up and an answer coming down), or one takes its time, is there a
+ * poll.  No body is ever kept: what one side does not take is not read from
+ * the other.
  */
 #include "config.h"
 #include "proxy/http_exchange.h"
@@ -26,9 +26,11 @@
 #include "proxy/http_kept.h"
 #include "proxy/relay.h"
 #include "proxy/send_proxy.h"
+#include "proxy/session_http.h"
 #include "wire/http_write.h"
 
-#define LAST_WORD_MS	300
+#define LAST_WORD_MS	1000	/* for our answer to reach one who still sends */
+#define PATIENCE_MS	1000	/* a server silent for longer: see the client leave, too */
 
 _Alignas(4096) static char request_head[HTTP_REQUEST_MAX + 2048];
 _Alignas(4096) static char answer_in[HTTP_RESPONSE_MAX + 4096];	/* as it comes */
@@ -54,11 +56,27 @@ struct exchange {		/* what is moving */
 	struct server server;
 	struct bytes up[3];	/* to the server: PROXY header, head, body so far */
 	struct bytes down[2];	/* to the client: head, body so far */
+	struct bytes first;	/* of the body: what came with the head */
+	bool repeatable;	/* safe, and all of it still at hand */
+	bool holds_back;	/* the client sends its body after a 100 */
 	size_t in_len;		/* of answer_in */
 	struct http_body answer;
 	bool up_broken;		/* the server takes no more of the request */
 	bool server_eof;
 	uint64_t bytes_in, bytes_out;
+};
+
+enum step {
+	STEP_ON,
+	STEP_DONE,
+	STEP_ANSWERED,		/* by us, in the server's place */
+	STEP_BAD_ANSWER,
+	STEP_SERVER_GONE,
+	STEP_CLIENT_GONE,
+	STEP_SLOW_SERVER,
+	STEP_SLOW_CLIENT,
+	STEP_BAD_REQUEST,
+	STEP_STOPPED
 };
 
 static struct counters *
@@ -101,6 +119,27 @@ count_status(struct session *s, int status)
 		counter_add(&server_counters(s)->status[class], 1);
 }
 
+/* All of a few bytes: false where the client takes them not in time. */
+static bool
+send_whole(struct session *s, const char *p, size_t len)
+{
+	struct pollfd pfd = { s->client, POLLOUT, 0 };
+	int ms = s->p->listener->timeouts.client;
+	ssize_t n;
+
+	while (len > 0) {
+		n = send(s->client, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN && poll(&pfd, 1, ms > 0 ? ms : -1) == 0)
+			return false;
+		else if ((errno != EAGAIN && errno != EINTR) || stopped(s))
+			return false;
+	}
+	return true;
+}
+
 void
 http_exchange_answer(struct http_exchange *x, unsigned status, bool close_after)
 {
@@ -121,7 +160,7 @@ http_exchange_answer(struct http_exchange *x, unsigned status, bool close_after)
 		session_last_word(s, buf, (size_t)n, LAST_WORD_MS);
 		return;
 	}
-	if (send(s->client, buf, (size_t)n, MSG_NOSIGNAL) != n)
+	if (!send_whole(s, buf, (size_t)n))
 		x->keep_client = false;
 	s->bytes_out += (size_t)n;
 }
@@ -220,8 +259,11 @@ first_body(struct exchange *e)
 
 	if (!x->body.done)
 		v = http_body_feed(&x->body, p, have, &used);
-	e->up[2].p = p;
-	e->up[2].len = used;
+	e->first.p = p;
+	e->first.len = used;
+	e->up[2] = e->first;
+	e->repeatable = x->is_safe && x->body.done;
+	e->holds_back = x->req.expect_continue && !x->body.done;
 	e->bytes_in = x->req.head.len + used;
 	x->extra = p + used;
 	x->extra_len = have - used;
@@ -258,8 +300,8 @@ try_kept(struct exchange *e)
 	e->server.slot = s->p->map->server[s->backend][s->server];
 	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
 	while ((fd = http_kept_take(e->server.slot, &e->server.addr)) >= 0) {
-		/* what can be repeated needs no look: a stale one shows soon enough */
-		if (e->x->is_safe || !http_kept_stale(fd)) {
+		/* closed, or there is an answer in it that nobody asked for? */
+		if (!http_kept_stale(fd)) {
 			memcpy(up, e->up, sizeof(up));
 			if (send_bytes(fd, e->up, 3, MSG_DONTWAIT) > 0) {
 				use_server(e, fd, true);
@@ -317,6 +359,13 @@ name_server(void *arg, unsigned server)
 	to_iov(ns->e->up, 3, ns->iov);
 }
 
+/* How long a read from a server waits before wait_server does. */
+static int
+first_wait(int ms)
+{
+	return ms > 0 && ms < PATIENCE_MS ? ms : PATIENCE_MS;
+}
+
 /* A fresh connection: the next server in order where one refuses. */
 static bool
 dial_fresh(struct exchange *e)
@@ -339,7 +388,7 @@ dial_fresh(struct exchange *e)
 	use_server(e, d.fd, false);
 	e->server.slot = s->p->map->server[s->backend][s->server];
 	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
-	set_limit(d.fd, SO_RCVTIMEO, e->backend->timeouts.server);
+	set_limit(d.fd, SO_RCVTIMEO, first_wait(e->backend->timeouts.server));
 	return true;
 }
 
@@ -365,18 +414,16 @@ reach_server(struct exchange *e)
 
 /* A kept connection turned out to be closed, and not a byte of an answer came:
  * once more on a fresh one, where that is safe. */
-static bool
+static enum step
 try_again(struct exchange *e)
 {
-	struct http_exchange *x = e->x;
-
-	if (!e->server.reused || x->answered || e->in_len > 0 || stopped(e->s) ||
-	    !x->is_safe || x->req.head.framing != HTTP_NO_BODY)
-		return false;
+	if (!e->server.reused || !e->repeatable || stopped(e->s))
+		return STEP_SERVER_GONE;
 	drop_server(e);
-	e->up_broken = false;
+	e->up_broken = e->server_eof = false;
 	write_head(e, (unsigned)e->s->server);
-	return dial_fresh(e);
+	e->up[2] = e->first;
+	return dial_fresh(e) ? STEP_ON : STEP_ANSWERED;
 }
 
 /* --- towards the client -------------------------------------------------------------- */
@@ -418,17 +465,53 @@ pass_interim(struct exchange *e)
 {
 	ssize_t n;
 
+	e->holds_back = false;
 	if (e->x->req.head.minor == 0)
 		return true;
 	n = http_write_response(&e->x->resp, 1, HTTP_CONNECTION_KEEP, answer_head, sizeof(answer_head));
-	if (n < 0 || send(e->s->client, answer_head, (size_t)n, MSG_NOSIGNAL) != n)
+	if (n < 0 || !send_whole(e->s, answer_head, (size_t)n))
 		return false;
 	e->bytes_out += (size_t)n;
 	return true;
 }
 
-enum step { STEP_ON, STEP_DONE, STEP_BAD_ANSWER, STEP_SERVER_GONE, STEP_CLIENT_GONE, STEP_SLOW_SERVER,
-    STEP_SLOW_CLIENT, STEP_BAD_REQUEST, STEP_STOPPED };
+/* Until the client takes more. */
+static enum step
+wait_client(struct exchange *e)
+{
+	struct pollfd pfd = { e->s->client, POLLOUT, 0 };
+	int ms = e->backend->timeouts.client;
+
+	return poll(&pfd, 1, ms > 0 ? ms : -1) == 0 ? STEP_SLOW_CLIENT : STEP_ON;
+}
+
+static enum step
+write_client(struct exchange *e, bool wait)
+{
+	ssize_t n = send_bytes(e->s->client, e->down, 2, MSG_DONTWAIT);
+
+	if (stopped(e->s))
+		return STEP_STOPPED;
+	if (n < 0 && errno == EAGAIN)
+		return wait ? wait_client(e) : STEP_ON;
+	if (n < 0)
+		return errno == EINTR ? STEP_ON : STEP_CLIENT_GONE;
+	e->x->began = true;
+	e->bytes_out += (uint64_t)n;
+	atomic_fetch_add_explicit(&e->s->p->slot->bytes_out, (uint64_t)n, memory_order_relaxed);
+	return STEP_ON;
+}
+
+/* A tunnel opens once its 101 has gone. */
+static enum step
+flush_client(struct exchange *e)
+{
+	enum step step = STEP_ON;
+
+	while (step == STEP_ON && waits(e->down, 1))
+		step = write_client(e, true);
+	return step == STEP_ON ? STEP_DONE : step;
+}
 
 /* in_len bytes lie at answer_in, before its head is whole. */
 static enum step
@@ -453,6 +536,8 @@ take_head(struct exchange *e)
 		memmove(answer_in, answer_in + x->resp.head.len, e->in_len);
 		http_response_init(&x->resp);
 	}
+	if (x->resp.head.framing == HTTP_CHUNKED && x->req.head.minor == 0)
+		return STEP_BAD_ANSWER;		/* a 1.0 client would take the sizes for the body */
 	x->answered = true;
 	x->answer_us = clock_us();
 	x->status = (int)x->resp.status;
@@ -464,7 +549,7 @@ take_head(struct exchange *e)
 	if (x->resp.head.framing == HTTP_TUNNEL) {
 		e->down[1].p = answer_in + x->resp.head.len;
 		e->down[1].len = body;
-		return STEP_DONE;
+		return flush_client(e);
 	}
 	if (!e->answer.done && http_body_feed(&e->answer, answer_in + x->resp.head.len, body, &used) == HTTP_MALFORMED)
 		e->server_eof = true;	/* what was good goes on; then the client is cut off */
@@ -502,6 +587,24 @@ server_closed(struct exchange *e, bool reset)
 	return STEP_SERVER_GONE;
 }
 
+/* The server takes its time: wait on for it, but see the client leave. */
+static enum step
+wait_server(struct exchange *e)
+{
+	struct pollfd pfd[2] = {
+		{ e->s->client, POLLRDHUP, 0 },
+		{ e->server.fd, POLLIN, 0 },
+	};
+	int ms = e->backend->timeouts.server, n;
+
+	n = poll(pfd, 2, ms <= 0 ? -1 : ms > PATIENCE_MS ? ms - PATIENCE_MS : 0);
+	if (stopped(e->s))
+		return STEP_STOPPED;
+	if (n == 0)
+		return STEP_SLOW_SERVER;
+	return n < 0 || pfd[1].revents != 0 ? STEP_ON : STEP_CLIENT_GONE;
+}
+
 /* Read what the server has to say; waits for it (its limit) where wait. */
 static enum step
 read_server(struct exchange *e, bool wait)
@@ -518,32 +621,15 @@ read_server(struct exchange *e, bool wait)
 			return STEP_STOPPED;
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
-		return wait ? STEP_SLOW_SERVER : STEP_ON;
+		return wait ? wait_server(e) : STEP_ON;
 	if (n <= 0)
 		return server_closed(e, n < 0);
+	e->server.reused = false;	/* it lives */
 	atomic_store_explicit(&e->s->p->slot->last_ms, clock_ms(), memory_order_relaxed);
 	if (e->x->answered)
 		return take_body(e, (size_t)n);
 	e->in_len += (size_t)n;
 	return take_head(e);
-}
-
-static enum step
-write_client(struct exchange *e, bool wait)
-{
-	ssize_t n = send_bytes(e->s->client, e->down, 2, wait ? 0 : MSG_DONTWAIT);
-
-	if (stopped(e->s))
-		return STEP_STOPPED;
-	if (n < 0) {
-		if (errno == EINTR || (errno == EAGAIN && !wait))
-			return STEP_ON;
-		return errno == EAGAIN ? STEP_SLOW_CLIENT : STEP_CLIENT_GONE;
-	}
-	e->x->began = true;
-	e->bytes_out += (uint64_t)n;
-	atomic_fetch_add_explicit(&e->s->p->slot->bytes_out, (uint64_t)n, memory_order_relaxed);
-	return STEP_ON;
 }
 
 /* More of the request's body. */
@@ -562,6 +648,7 @@ read_client(struct exchange *e)
 		return STEP_ON;
 	if (n <= 0)
 		return STEP_CLIENT_GONE;
+	e->repeatable = e->holds_back = false;
 	v = http_body_feed(&x->body, (char *)s->head, (size_t)n, &used);
 	e->up[2].p = (char *)s->head;
 	e->up[2].len = used;
@@ -596,8 +683,9 @@ turn(struct exchange *e)
 		{ e->s->client, (short)((more ? POLLIN : 0) | (down ? POLLOUT : 0)), 0 },
 		{ e->server.fd, (short)((hear ? POLLIN : 0) | (up ? POLLOUT : 0)), 0 },
 	};
+	bool client_owes = down || (more && !e->holds_back);
 	enum step step = STEP_ON;
-	int wait = more || down ? e->backend->timeouts.client : e->backend->timeouts.server, n;
+	int wait = client_owes ? e->backend->timeouts.client : e->backend->timeouts.server, n;
 
 	if (pfd[0].events == 0)
 		pfd[0].fd = -1;
@@ -609,7 +697,7 @@ turn(struct exchange *e)
 	if (n < 0)
 		return STEP_ON;
 	if (n == 0)
-		return more || down ? STEP_SLOW_CLIENT : STEP_SLOW_SERVER;
+		return client_owes ? STEP_SLOW_CLIENT : STEP_SLOW_SERVER;
 	if (pfd[1].revents & (POLLOUT | POLLERR | POLLHUP) && up)
 		step = write_server(e);
 	if (step == STEP_ON && hear && pfd[1].revents & (POLLIN | POLLERR | POLLHUP))
@@ -642,14 +730,13 @@ move(struct exchange *e)
 			step = write_client(e, true);
 		else
 			step = read_server(e, true);
-		if (step == STEP_SERVER_GONE && try_again(e)) {
-			e->server_eof = false;
-			http_response_init(&e->x->resp);
-			step = STEP_ON;
-		}
-		if (step == STEP_DONE && waits(e->down, 1))
-			step = write_client(e, true) == STEP_ON ? STEP_DONE : STEP_CLIENT_GONE;
+		if (step == STEP_SERVER_GONE)
+			step = try_again(e);
 	}
+	/* one who has the answer need not send the rest of its body */
+	if ((step == STEP_CLIENT_GONE || step == STEP_SLOW_CLIENT) && e->x->answered &&
+	    e->answer.done && !waits(e->down, 2))
+		return STEP_DONE;
 	return step;
 }
 
@@ -674,6 +761,7 @@ tunnel(struct exchange *e)
 	};
 	struct session_end_code end;
 
+	session_http_close();	/* it may be long: others' connections would grow stale */
 	fcntl(s->client, F_SETFL, O_NONBLOCK);
 	fcntl(e->server.fd, F_SETFL, O_NONBLOCK);
 	atomic_store_explicit(&s->p->slot->state, WORKER_RELAYING, memory_order_relaxed);
@@ -714,8 +802,11 @@ finish(struct exchange *e, enum step step)
 	case STEP_DONE:
 		if (x->resp.head.framing == HTTP_TUNNEL)
 			tunnel(e);
-		else if (!x->body.done)	/* nobody wants the rest; the answer must arrive */
+		else if (!x->keep_client && (x->req.head.keep_alive || !x->body.done))
+			/* it may send on: the answer must arrive all the same */
 			session_last_word(s, NULL, 0, LAST_WORD_MS);
+		break;
+	case STEP_ANSWERED:
 		break;
 	case STEP_BAD_ANSWER:
 		counter_add(&backend_counters(s)->response_errors, 1);
