@@ -14,6 +14,7 @@ from .clients import (alert, ask, connect, curl, exchange, http_request,
 from .daemon import CTL, DURWARD, SRCDIR, Durward, run_durward, write_conf
 from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
                     record, records, server_name, simple_hello)
+from .http import Gate, HttpClient, HttpServer, Message, Reader, ok
 from .load import Load
 from .nginx import Nginx, find_nginx
 from .ports import free_port
