@@ -78,6 +78,8 @@ init_target(struct target *t, const struct checker *c, unsigned b, unsigned k, v
 	t->probe.sni = cb->check.host[0] != '\0' ? cb->check.host : first_host(cb->service);
 	t->probe.host = cb->server[k].address;
 	t->probe.tls_context = ctx;
+	/* another port is another program, which expects no such header */
+	t->probe.proxy = cb->check.port == 0 ? cb->service->send_proxy : CONF_PROXY_OFF;
 	t->probe.fd = -1;
 }
 

@@ -155,8 +155,9 @@ fill_pool(struct master *m, struct pool *p, int64_t now)
 		    m->gen->conf->listener[p->listener].name, p->pause_ms);
 		break;
 	}
-	/* none left and none to be had: those who dawdle get less time */
-	atomic_store(&slot->stress, (s.idle <= 0 && s.room <= s.min) || i < n);
+	/* none idle, and not many more to be had: those who dawdle get less time */
+	atomic_store(&slot->stress, i < n || (s.idle <= 0 &&
+	    s.room <= (int)m->gen->conf->listener[p->listener].max_connections / 2));
 }
 
 void

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "daemon/probe_https.h"
+#include "wire/proxy_header.h"
 
 static bool
 finish(struct probe *p, enum health_result result, const char *info)
@@ -187,6 +188,21 @@ step_secure(struct probe *p)
 	return finish(p, HEALTH_L6RSP, error);
 }
 
+/* A server that demands a PROXY header gets one that names no client (LOCAL,
+ * UNKNOWN).  A fresh socket takes it whole. */
+static bool
+send_proxy_header(struct probe *p)
+{
+	uint8_t header[64];
+	size_t n;
+
+	if (p->proxy == CONF_PROXY_OFF)
+		return true;
+	n = p->proxy == CONF_PROXY_V1 ? proxy_header_format_v1(NULL, NULL, header, sizeof(header)) :
+	    proxy_header_format_v2(NULL, NULL, header, sizeof(header));
+	return send(p->fd, header, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+}
+
 static bool
 step_connected(struct probe *p)
 {
@@ -197,6 +213,8 @@ step_connected(struct probe *p)
 		error = errno;
 	if (error != 0)
 		return fail_errno(p, error);
+	if (!send_proxy_header(p))
+		return fail_errno(p, errno);
 	switch (p->check->type) {
 	case CONF_CHECK_TCP:
 	case CONF_CHECK_NONE:

@@ -21,6 +21,7 @@ struct probe {
 	const char *sni;		/* "" none */
 	const char *host;		/* the server's own host for Host: */
 	void *tls_context;		/* "https": see probe_https.h */
+	enum conf_send_proxy proxy;	/* the server expects a PROXY header first */
 
 	/* the probe under way */
 	enum probe_phase phase;

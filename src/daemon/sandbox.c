@@ -27,12 +27,24 @@
 #include "base/log.h"
 #include "daemon/sandbox_filter.h"
 
+#define DEFAULT_USER	"durward"
+
 static int
 find_user(struct sandbox *sb, const char *user, const char *group)
 {
 	const struct passwd *pw = getpwnam(user);
 	const struct group *gr = getgrnam(group);
 
+	/* not installed by a package: the default user may not be there (yet) */
+	if (pw == NULL && strcmp(user, DEFAULT_USER) == 0 && (pw = getpwnam("nobody")) != NULL) {
+		log_warnx("user \"%s\" does not exist: running as nobody (useradd --system %s)",
+		    user, user);
+		if (gr == NULL) {
+			sb->uid = pw->pw_uid;
+			sb->gid = pw->pw_gid;
+			return 0;
+		}
+	}
 	if (pw == NULL) {
 		log_errx("user \"%s\" does not exist (create it, or set `user`)", user);
 		return -1;
