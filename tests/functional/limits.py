@@ -210,7 +210,7 @@ def test_a_cold_pool_serves_hundreds_at_once():
 
     def shrunk():
         opened(daemon).close()      # a worker leaves after a client, not before
-        return len(daemon.workers()) <= 64
+        return len(daemon.workers('idle https')) <= 64
     wait_for(shrunk, 60, 'the pool to shrink again')
 
 
