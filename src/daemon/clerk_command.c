@@ -147,8 +147,8 @@ say_route(struct question *q, unsigned b, unsigned k, const char *pattern)
 	else
 		out_printf(q->o, "\n  because listener %s sends there what matches nothing else",
 		    q->r.conf->listener[be->listener].name);
-	out_printf(q->o, " and balance is %s\n  of %u servers %u can serve now%s\n",
-	    conf_balance_name(be->balance), be->nserver, u.active + u.backup,
+	out_printf(q->o, " and balance is %s\n  %u of %u servers can serve now%s\n",
+	    conf_balance_name(be->balance), u.active + u.backup, be->nserver,
 	    u.active == 0 ? ", backups only" : "");
 }
 

@@ -1,0 +1,392 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The stats listener as its readers meet it: HTTP, password, formats."""
+
+import base64
+import csv
+import html.parser
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+
+from lib import (Durward, EchoBackend, ask, check, connect, equal, exchange,
+                 free_port, http_request, main, read_all, scratch, simple_hello,
+                 skip, wait_for)
+
+URI = '/haproxy?stats'
+
+CONF = '''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" @listener@ }
+listener "stats" { bind = {"127.0.0.1:@stats@"} protocol = "stats"
+    uri = "/haproxy?stats" @stats_keys@ }
+cluster "one" {
+    service "ingress" {
+        listeners = {"https"}
+        hosts     = {"www.example.org"}
+        servers   = {"echo=127.0.0.1:@server@", "gone=127.0.0.1:@gone@"}
+        check { type = "tcp" interval = "200ms" timeout = "1s" }
+    }
+}
+'''
+PASSWORD = 'user = "admin" password = "pass:word" refresh = "30s"'
+
+
+def start(stats_keys=PASSWORD, listener=''):
+    server = EchoBackend()
+    daemon = Durward(CONF, server=server.port, gone=free_port(),
+                     stats_keys=stats_keys, listener=listener)
+    daemon.wait_state('one.ingress.https', 'gone', 'DOWN')
+    return daemon
+
+
+def basic(user='admin', password='pass:word'):
+    pair = base64.b64encode(('%s:%s' % (user, password)).encode()).decode()
+    return 'Authorization: Basic %s\r\n' % pair
+
+
+def get(daemon, path=URI, extra=None, **how):
+    return http_request(daemon.port('stats'), 'localhost', path,
+                        extra=basic() if extra is None else extra, **how)
+
+
+def good(daemon, path, **how):
+    status, fields, body = get(daemon, path, **how)
+    equal(status, 200, path)
+    equal(int(fields['content-length'][0]), len(body), 'Content-Length')
+    equal(fields['cache-control'], ['no-cache'])
+    return fields, body.decode()
+
+
+class Page(html.parser.HTMLParser):
+    """Are elements balanced, and which are there?"""
+    void = {'meta', 'br', 'link'}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.attrs, self.text = [], [], [], ''
+        self.feed(text)
+        self.close()
+        equal(self.open, [], 'elements that never end')
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attrs.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        equal(self.open.pop(), tag, 'the element that ends')
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != 'style':
+            self.text += data
+
+
+def test_the_page():
+    daemon = start()
+    fields, text = good(daemon, URI)
+    check(fields['content-type'][0].startswith('text/html'), '%s', fields)
+    equal(fields['refresh'], ['30'])
+    page = Page(text)
+    check(page.text.index('has been down for') < page.text.index('Listeners'),
+          'what is wrong does not come first')
+    for word in ('one.ingress.https/gone', 'Connection refused', 'echo',
+                 socket.gethostname()):
+        check(word in page.text, 'no %s', word)
+    for tag, attrs in page.attrs:
+        check('style' not in attrs and not any(a.startswith('on') for a in attrs),
+              'style or script in <%s>', tag)
+        check(tag != 'th' or attrs.get('scope') in ('row', 'col'), 'th without scope')
+    for tag in 'script', 'img', 'link', 'iframe':
+        check(tag not in page.seen, 'a <%s>', tag)
+    equal(page.seen.count('table'), page.seen.count('caption'), 'captions')
+    for tag, attrs in page.attrs:
+        if tag == 'a':
+            check(attrs['href'][0] in '/#', 'a link elsewhere: %s', attrs['href'])
+    ids = [attrs['id'] for _, attrs in page.attrs if 'id' in attrs]
+    equal(len(ids), len(set(ids)), 'ids')
+    for _, attrs in page.attrs:
+        if attrs.get('href', '').startswith('#'):
+            check(attrs['href'][1:] in ids, 'a link to nowhere: %s', attrs['href'])
+
+
+def test_the_policy_is_strict():
+    daemon = start()
+    fields, text = good(daemon, URI)
+    policy, = fields['content-security-policy']
+    check("default-src 'none'" in policy and 'unsafe' not in policy, '%s', policy)
+    nonce = re.search("style-src 'nonce-([0-9a-f]+)'", policy).group(1)
+    equal(text.count('nonce="%s"' % nonce), 1)
+    check(good(daemon, URI)[0]['content-security-policy'] != [policy],
+          'the same nonce twice')
+
+
+def test_nothing_is_wrong():
+    server = EchoBackend()
+    daemon = Durward(CONF, server=server.port, gone=server.port,
+                     stats_keys='', listener='')
+    check('Nothing is wrong' in Page(good(daemon, URI, extra='')[1]).text, 'calm')
+    daemon.ctl('drain', '*')
+    text = Page(good(daemon, URI, extra='')[1]).text
+    check('has no server left' in text and 'DRAIN' in text, 'drained')
+
+
+def test_names_are_escaped():
+    server = EchoBackend()
+    daemon = Durward('''
+listener "stats" { bind = {"127.0.0.1:@stats@"} protocol = "stats" uri = "/?a&b" }
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+cluster "one" { service "ingress" { listeners = {"https"}
+    hosts = {"~^[a-z]+&<b>$"} servers = {"echo=127.0.0.1:@server@"}
+    check { type = "none" } } }
+''', server=server.port)
+    text = good(daemon, '/?a&b', extra='')[1]
+    check('&amp;&lt;b&gt;$' in text and '<b>' not in text, 'the pattern')
+    check('href="/?a&amp;b;csv"' in text, 'the URI')
+    Page(text)
+
+
+def test_views_and_options():
+    daemon = start()
+    fields, _ = good(daemon, URI + ';norefresh')
+    check('refresh' not in fields, '%s', fields)
+    fields, text = good(daemon, URI + ';csv;norefresh')
+    check(fields['content-type'][0].startswith('text/plain'), '%s', fields)
+    fields, text = good(daemon, URI + ';json')
+    equal(fields['content-type'], ['application/json'])
+    rows = list(csv.DictReader(io.StringIO(good(daemon, URI + ';csv')[1][2:])))
+    objects = json.loads(text)
+    equal([(r['pxname'], r['svname']) for r in rows],
+          [('https', 'FRONTEND'), ('stats', 'FRONTEND'), ('one.ingress.https', 'echo'),
+           ('one.ingress.https', 'gone'), ('one.ingress.https', 'BACKEND')])
+    for row, o in zip(rows, objects):
+        equal(set(o), {key for key in row if key}, 'keys')
+    for path in ('/', '/haproxy', URI + 'x', URI + ';xml', URI + ';', '/metric',
+                 '/healthz/', '/..%2f'):
+        equal(get(daemon, path)[0], 404, path)
+
+
+def test_csv_has_haproxys_columns():
+    if not shutil.which('haproxy'):
+        skip('no haproxy here')
+    version = subprocess.run(['haproxy', '-v'], stdout=subprocess.PIPE,
+                             universal_newlines=True).stdout
+    if not version.startswith('HAProxy version 2.6'):
+        skip('this haproxy is not 2.6')
+    daemon = start()
+    ours = good(daemon, URI + ';csv')[1].split('\n')
+    port = free_port()
+    path = scratch() + '/haproxy.cfg'
+    with open(path, 'w') as f:
+        f.write('defaults\n mode http\n timeout client 5s\n timeout server 5s\n'
+                ' timeout connect 1s\nlisten s\n bind 127.0.0.1:%d\n stats enable\n'
+                ' stats uri /s\n server x 127.0.0.1:9\n' % port)
+    process = subprocess.Popen(['haproxy', '-db', '-f', path],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        def answer():
+            try:
+                return urllib.request.urlopen('http://127.0.0.1:%d/s;csv' % port).read()
+            except OSError:
+                return None
+        theirs = wait_for(answer, 10, 'haproxy to answer').decode().split('\n')
+    finally:
+        process.kill()
+        process.wait()
+    equal(ours[0], theirs[0], 'the header')
+    for line in ours[:-1]:
+        equal(line.count(','), theirs[0].count(','), 'columns')
+        check(line.endswith(','), '%r', line)
+
+
+def test_metrics_are_prometheus():
+    daemon = start()
+    fields, text = good(daemon, '/metrics')
+    check('version=0.0.4' in fields['content-type'][0], '%s', fields)
+    done, current = set(), None
+    for line in text.splitlines():
+        name = re.match(r'# TYPE (\S+) (counter|gauge|histogram)$', line)
+        if name:
+            check(name.group(1) not in done, '%s in two pieces', name.group(1))
+            current = name.group(1)
+            done.add(current)
+        elif not line.startswith('#'):
+            match = re.match(r'([a-z_]+)(\{[^{}]*\})? -?[0-9.e+-]+$', line)
+            check(match and match.group(1).startswith(current), '%r', line)
+    samples = [line.rsplit(' ', 1)[0] for line in text.splitlines()
+               if not line.startswith('#')]
+    equal(len(samples), len(set(samples)), 'samples')
+    if shutil.which('promtool'):
+        run = subprocess.run(['promtool', 'check', 'metrics'], input=text,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             universal_newlines=True)
+        equal((run.returncode, run.stdout), (0, ''), 'promtool')
+
+
+def test_counters_never_fall():
+    daemon = start()
+
+    def counters():
+        found = {}
+        types = {}
+        for line in good(daemon, '/metrics')[1].splitlines():
+            words = line.split(' ')
+            if line.startswith('# TYPE'):
+                types[words[2]] = words[3]
+            elif not line.startswith('#'):
+                name, value = line.rsplit(' ', 1)
+                family = re.sub(r'_(bucket|sum|count)$', '', name.split('{')[0])
+                if types.get(name.split('{')[0], types.get(family)) != 'gauge':
+                    found[name] = float(value)
+        return found
+    hello = simple_hello('www.example.org')
+    held = connect(daemon.port('https'))
+    exchange(held, hello, len(hello))
+    before = counters()
+    daemon.ctl('reload')
+    row, = [r for r in daemon.json('connections') if r['listener'] == 'https']
+    os.kill(row['pid'], 9)
+    wait_for(lambda: daemon.json('status')[0]['current'] == 0, 10, 'it to be buried')
+    after = counters()
+    for name, value in before.items():
+        check(after[name] >= value, '%s fell from %s to %s', name, value, after[name])
+    name = 'durward_listener_connections_total{listener="https"}'
+    equal(after[name], before[name])
+    name = 'durward_server_sent_bytes_total{cluster="one",service="ingress",' \
+        'listener="https",server="echo"}'
+    equal(after[name], before[name] + len(hello), 'bytes of the worker that died')
+
+
+def test_a_password_is_asked_for():
+    daemon = start()
+    for path in URI, URI + ';csv', URI + ';json', '/metrics':
+        status, fields, _ = get(daemon, path, extra='')
+        equal(status, 401, path)
+        check(fields['www-authenticate'][0].startswith('Basic realm="'), '%s', fields)
+        equal(get(daemon, path)[0], 200, path)
+    equal(get(daemon, '/healthz', extra='')[0], 200)
+    equal(get(daemon, URI, extra=basic() * 2)[0], 401, 'twice')
+
+
+def test_a_wrong_password_costs_time():
+    daemon = start(PASSWORD + ' max-connections = 40')
+    for wrong in (basic('admin', 'pass:worD'), basic('Admin'), basic('admin', ''),
+                  'Authorization: Basic !!!!\r\n'):
+        begin = time.monotonic()
+        equal(get(daemon, '/metrics', extra=wrong, limit=30)[0], 401, wrong)
+        check(time.monotonic() - begin > 0.9, 'no pause for %s', wrong)
+    # others are served meanwhile
+    with connect(daemon.port('stats')) as s:
+        s.sendall(('GET /metrics HTTP/1.1\r\nHost: x\r\n%s\r\n' %
+                   basic('eve')).encode())
+        begin = time.monotonic()
+        equal(get(daemon, '/metrics')[0], 200)
+        check(time.monotonic() - begin < 0.9, 'the right one waits')
+        # who does not wait gets no answer
+        s.shutdown(socket.SHUT_WR)
+        equal(read_all(s), b'')
+    daemon.wait_log('wrong user or password from 127.0.0.1', 5)
+
+
+def test_a_hash_is_a_password():
+    run = subprocess.run(['openssl', 'passwd', '-6', '-salt', 'abcdefgh', 'secret'],
+                         stdout=subprocess.PIPE, universal_newlines=True)
+    hashed = run.stdout.strip()
+    daemon = start('user = "x" password = "%s"' % hashed)
+    equal(get(daemon, '/metrics', extra=basic('x', 'secret'))[0], 200)
+    equal(get(daemon, '/metrics', extra=basic('x', hashed))[0], 401)
+
+
+def raw(daemon, data):
+    return ask(daemon.port('stats'), data)
+
+
+def test_http():
+    daemon = start('')
+    host = b'Host: x\r\n'
+    answer = raw(daemon, b'HEAD ' + URI.encode() + b' HTTP/1.1\r\n' + host +
+                 b'Connection: close\r\n\r\n')
+    check(answer.startswith(b'HTTP/1.1 200 ') and answer.endswith(b'\r\n\r\n'), 'HEAD')
+    answer = raw(daemon, b'POST ' + URI.encode() + b' HTTP/1.1\r\n' + host +
+                 b'Content-Length: 3\r\n\r\nabc')
+    check(answer.startswith(b'HTTP/1.1 405 ') and b'\r\nAllow: GET, HEAD\r\n' in answer,
+          '%r', answer)
+    # three at once, kept alive; the last closes
+    one = b'GET /healthz HTTP/1.1\r\n' + host + b'\r\n'
+    answer = raw(daemon, one * 2 + one[:-2] + b'Connection: close\r\n\r\n')
+    equal(answer.count(b'HTTP/1.1 200 '), 3)
+    answer = raw(daemon, b'GET http://x/healthz HTTP/1.0\r\n\r\n')
+    check(answer.startswith(b'HTTP/1.1 200 ') and b'Connection: close' in answer, '1.0')
+    for data, want in ((b'GET /healthz HTTP/1.1\r\n\r\n', b'HTTP/1.1 400 '),
+                       (b'GET /healthz HTTP/2.0\r\n\r\n', b'HTTP/1.1 505 '),
+                       (b'GET /' + b'a' * 20000 + b' HTTP/1.1\r\n\r\n', b'HTTP/1.1 431 '),
+                       (b'\x16\x03\x01\x00\x05', b'\x15\x03')):
+        check(raw(daemon, data).startswith(want), '%r', data[:30])
+    lines = daemon.wait_log(r' stats stats/<STATS> .* 405 .* LR-- .* '
+                            r'"POST /haproxy\?stats HTTP/1\.1"')
+    equal(len(lines), 1)
+
+
+def test_healthz_while_draining():
+    daemon = start('')
+    hello = simple_hello('www.example.org')
+    held = connect(daemon.port('https'))
+    exchange(held, hello, len(hello))
+    equal(get(daemon, '/healthz')[0], 200)
+    daemon.ctl('drain-all')
+    wait_for(lambda: get(daemon, '/healthz')[0] == 503, 10, 'healthz to say so')
+    check('draining' in good(daemon, URI)[1], 'the page does not say it')
+    held.close()
+    equal(daemon.wait_end(), 0)
+
+
+def test_many_servers():
+    """A large answer arrives whole, and its memory is given back."""
+    servers = ', '.join('"n%d=127.0.0.1:9"' % i for i in range(1000))
+    daemon = Durward('''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+listener "stats" { bind = {"127.0.0.1:@stats@"} protocol = "stats" uri = "/s" }
+cluster "one" { service "many" { listeners = {"https"} hosts = {"*"}
+    servers = {%s} check { type = "none" } } }
+''' % servers)
+    Page(good(daemon, '/s', extra='')[1])
+    equal(len(json.loads(good(daemon, '/s;json', extra='')[1])), 1003)
+    check(len(good(daemon, '/metrics', extra='')[1]) > 1000000, 'metrics')
+    for pid in daemon.workers(r'^durward: idle stats'):
+        with open('/proc/%d/status' % pid) as f:
+            size = int(re.search(r'VmData:\s+(\d+)', f.read()).group(1))
+        check(size < 2500, 'worker %d keeps %d kB', pid, size)
+
+
+def test_in_a_browser():
+    """Chromium draws it without a complaint; the picture is kept where
+    DURWARD_ARTIFACTS says."""
+    chromium = shutil.which('chromium')
+    if not chromium:
+        skip('no chromium here')
+    daemon = start('')
+    directory = os.environ.get('DURWARD_ARTIFACTS') or scratch()
+    for name, width, flags in (('stats-light', 1440, []),
+                               ('stats-dark', 1440, ['--blink-settings=preferredColorScheme=0']),
+                               ('stats-phone', 500, [])):
+        picture = '%s/%s.png' % (directory, name)
+        run = subprocess.run(
+            [chromium, '--headless=new', '--no-sandbox', '--disable-gpu',
+             '--hide-scrollbars', '--enable-logging=stderr', '--v=0',
+             '--user-data-dir=' + scratch(), '--window-size=%d,1200' % width,
+             '--screenshot=' + picture] + flags +
+            ['http://127.0.0.1:%d%s' % (daemon.port('stats'), URI + ';norefresh')],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            universal_newlines=True, timeout=90)
+        check('CONSOLE' not in run.stdout, '%s', run.stdout)
+        with open(picture, 'rb') as f:
+            check(f.read(8) == b'\x89PNG\r\n\x1a\n', 'no picture')
+
+
+main()
