@@ -7,7 +7,6 @@
 #include "state/sources.h"
 
 #include <string.h>
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define WINDOW	32u		/* cells a source may stand in, from its place on */
