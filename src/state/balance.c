@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL	/* no library to map into every worker */
 #include <xxhash.h>
 
 struct balance *

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL	/* no library to map into every worker */
 #include <xxhash.h>
 
 #define CHUNK	((size_t)64 * 1024)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL	/* no library to map into every worker */
 #include <xxhash.h>
 
 #include "state/conf.h"

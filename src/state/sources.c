@@ -7,6 +7,7 @@
 #include "state/sources.h"
 
 #include <string.h>
+#define XXH_INLINE_ALL	/* no library to map into every worker */
 #include <xxhash.h>
 
 #define WINDOW	32u		/* cells a source may stand in, from its place on */
