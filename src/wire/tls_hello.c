@@ -107,7 +107,7 @@ cannot_end(const struct message *m)
 	size_t rest;
 
 	if (m->have < MESSAGE_HEADER)
-		return m->end > TLS_HELLO_MAX;
+		return false;
 	if (m->claimed > m->size)
 		return true;	/* another message behind it, where keys change (RFC 8446, 5.1) */
 	rest = m->size - m->claimed;

@@ -140,7 +140,9 @@ END_TEST
 START_TEST(what_follows_in_later_records_is_not_judged)
 {
 	const struct good *g = &good[_i];
-	static const char *const behind[] = { "\x17\3\3\0\1x", "\x14\3\3\0\1\1", "\x16\3\1", "\x16\3\3\0\0", "GET / " };
+	static const char behind[][7] = {
+		"\x17\3\3\0\1x", "\x14\3\3\0\1\1", "\x16\3\1", "\x16\3\3\0\0", "GET / "
+	};
 	struct tls_hello out;
 	size_t len;
 
