@@ -111,8 +111,9 @@ def test_rise_and_fall_are_counted():
     before = len(server.connections)
     server.start()
     daemon.wait_log(r'/a is UP')
-    probes = len(server.connections) - before
-    check(2 <= probes <= 6, 'UP after %d probes, rise is 2', probes)
+    probes = wait_for(lambda: len(server.connections) - before >= 2 and
+                      len(server.connections) - before, 5, 'two probes')
+    check(probes <= 6, 'UP after %d probes, rise is 2', probes)
 
 
 def test_tls_check_wants_tls():

@@ -9,7 +9,7 @@ goes with the process.
 import random
 import socket
 
-FIRST, LAST = 20000, 20999
+FIRST, LAST = 11000, 19999
 
 _locks = []
 
