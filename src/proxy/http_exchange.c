@@ -180,7 +180,8 @@ write_head(void *arg, unsigned server)
 
 	memset(&change, 0, sizeof(change));
 	change.connection = e->x->req.upgrade ? HTTP_CONNECTION_UPGRADE : HTTP_CONNECTION_KEEP;
-	if (service->forwarded_for) {
+	/* a client of a unix: socket has no address to tell */
+	if (service->forwarded_for && e->s->from.family != ADDR_UNIX) {
 		change.client.p = addr_format_ip(&e->s->from, from);
 		change.client.len = strlen(from);
 	}
