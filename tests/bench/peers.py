@@ -9,6 +9,7 @@ name, logs to a file, and reads only the first request of a connection.
 """
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -27,9 +28,16 @@ def find(program):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to clients: a busy machine's ends
+    of connections would take it away before we are there."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind(('', port))
+                return port
+            except OSError:
+                pass
 
 
 def wait_port(port, process, limit=60):
