@@ -92,7 +92,8 @@ worker_signals(struct worker *w)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Kept server connections must not outlive their time while we wait. */
+/* While we wait, kept server connections must not outlive their time, nor one
+ * spare too many its own. */
 static void
 tick(bool on)
 {
@@ -101,12 +102,38 @@ tick(bool on)
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
+static bool
+is_surplus(const struct worker *w)
+{
+	return atomic_load_explicit(&w->proxy->pool->idle, memory_order_relaxed) > (int32_t)w->spare_max;
+}
+
+/* True: there are enough without us, and we are no longer among them. */
+static bool
+retire(struct worker *w)
+{
+	_Atomic int32_t *idle = &w->proxy->pool->idle;
+	int32_t n = atomic_load_explicit(idle, memory_order_relaxed);
+
+	while (n > (int32_t)w->spare_max)
+		if (atomic_compare_exchange_weak(idle, &n, n - 1)) {
+			atomic_store_explicit(&w->proxy->slot->state, WORKER_WAITING, memory_order_relaxed);
+			return true;
+		}
+	return false;
+}
+
+/*
+ * The next client's socket; -1: the worker is to end.  One spare too many
+ * stays for a second: a load that comes in waves would otherwise cost a fork
+ * for every few connections.
+ */
 static int
 accept_client(struct worker *w, struct addr *peer)
 {
 	int flags = w->proxy->listener->protocol == CONF_TLS ? SOCK_NONBLOCK : 0;
 	struct sockaddr_storage ss;
-	bool ticking = session_http_idle() > 0;
+	bool surplus = is_surplus(w), ticking = surplus || session_http_idle() > 0;
 	socklen_t len;
 	int fd = -1;
 
@@ -119,6 +146,9 @@ accept_client(struct worker *w, struct addr *peer)
 			break;
 		if (errno == EINTR && ticking) {
 			session_http_tidy(clock_ms());
+			if (surplus && retire(w))
+				break;
+			surplus = false;
 			if (session_http_idle() == 0) {
 				tick(false);
 				ticking = false;
@@ -155,20 +185,15 @@ leave_idle(struct worker *w)
 		log_warn("cannot wake the master");
 }
 
-/* False: there are enough without us. */
-static bool
+static void
 become_idle(struct worker *w)
 {
-	struct pool_slot *pool = w->proxy->pool;
 	struct worker_slot *slot = w->proxy->slot;
 
 	atomic_store_explicit(&slot->since_ms, clock_ms(), memory_order_relaxed);
 	atomic_store_explicit(&slot->state, WORKER_IDLE, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&pool->idle, 1, memory_order_relaxed) + 1 <= (int32_t)w->spare_max)
-		return true;
-	atomic_fetch_sub_explicit(&pool->idle, 1, memory_order_relaxed);
-	atomic_store_explicit(&slot->state, WORKER_WAITING, memory_order_relaxed);
-	return false;
+	atomic_fetch_add_explicit(&w->proxy->pool->idle, 1, memory_order_relaxed);
+	title_set("idle %s", w->proxy->listener->name);
 }
 
 int
@@ -184,14 +209,16 @@ worker_run(struct worker *w)
 		leave_idle(w);
 		session_run(p, fd, &peer);
 		atomic_fetch_add_explicit(&p->slot->served, 1, memory_order_relaxed);
-		if (p->stop != PROXY_GO_ON || !become_idle(w)) {
+		if (p->stop != PROXY_GO_ON) {
 			session_http_close();
 			return EX_OK;
 		}
-		title_set("idle %s", p->listener->name);
+		become_idle(w);
 	}
+	session_http_close();
+	if (atomic_load_explicit(&p->slot->state, memory_order_relaxed) == WORKER_WAITING)
+		return EX_OK;	/* retired */
 	atomic_fetch_sub_explicit(&p->pool->idle, 1, memory_order_relaxed);
 	atomic_store_explicit(&p->slot->state, WORKER_WAITING, memory_order_relaxed);
-	session_http_close();
 	return p->stop != PROXY_GO_ON ? EX_OK : EX_TEMPFAIL;
 }
