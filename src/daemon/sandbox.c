@@ -151,6 +151,7 @@ sandbox_drop_user(const struct sandbox *sb, int death_signal, pid_t master)
 	return 0;
 }
 
+#ifndef WITH_SANITIZERS
 static void
 limit(int what, rlim_t n)
 {
@@ -158,6 +159,7 @@ limit(int what, rlim_t n)
 
 	setrlimit((__rlimit_resource_t)what, &r);
 }
+#endif
 
 int
 sandbox_enter(const struct sandbox *sb, enum sandbox_kind kind, int death_signal, pid_t master)

@@ -29,7 +29,8 @@ look(const struct report *r, const struct worker_slot *w, struct live *l)
 
 	l->pid = atomic_load(&w->pid);
 	l->state = atomic_load(&w->state);
-	if (l->pid <= 0 || !worker_has_client(l->state))
+	/* one that leaves, or has its client wait for max-connections, holds none */
+	if (l->pid <= 0 || !worker_has_client(l->state) || !(atomic_load(&w->holds) & HOLDS_LISTENER))
 		return false;
 	scoreboard_text(w, &from, l->host);
 	addr_format(&from, true, l->client);

@@ -16,8 +16,8 @@ import time
 import urllib.request
 
 from lib import (Durward, EchoBackend, ask, check, connect, equal, exchange,
-                 free_port, http_request, main, read_all, scratch, simple_hello,
-                 skip, wait_for)
+                 free_port, http_request, main, read_all, run_durward, scratch,
+                 simple_hello, skip, wait_for)
 
 URI = '/haproxy?stats'
 
@@ -358,6 +358,8 @@ cluster "one" { service "many" { listeners = {"https"} hosts = {"*"}
     Page(good(daemon, '/s', extra='')[1])
     equal(len(json.loads(good(daemon, '/s;json', extra='')[1])), 1003)
     check(len(good(daemon, '/metrics', extra='')[1]) > 1000000, 'metrics')
+    if 'sanitizers: yes' in run_durward('-V').stdout:
+        return      # they keep what they like
     for pid in daemon.workers(r'^durward: idle stats'):
         with open('/proc/%d/status' % pid) as f:
             size = int(re.search(r'VmData:\s+(\d+)', f.read()).group(1))
