@@ -301,7 +301,7 @@ write_histograms(const struct report *r, struct out *o)
 		{ "duration_seconds", FIELD(duration), counters_duration_ms,
 		    "How long connections lasted (HTTP: requests).", BACKEND },
 		{ "duration_seconds", FIELD(duration), counters_duration_ms,
-		    "How long connections lasted.", LISTENER },
+		    "How long connections lasted (HTTP: requests).", LISTENER },
 	};
 	char name[96];
 	size_t i;

@@ -189,7 +189,7 @@ fill_server(struct row *w, const struct report *r, unsigned b, unsigned k)
 	put(w, ROW_lastchg, report_since(r, s));
 	put(w, ROW_downtime, report_downtime(r, s));
 	put_counter(w, ROW_lbtot, &s->c.chosen);
-	put_counter(w, ROW_connect, &s->c.sessions);
+	put(w, ROW_connect, (int64_t)(counter_get(&s->c.sessions) - counter_get(&s->c.reused)));
 }
 
 /* A backend that has no server is down since the last of them went. */

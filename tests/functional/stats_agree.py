@@ -10,11 +10,13 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
+import subprocess
 import threading
 
-from lib import (Durward, EchoBackend, check, connect, equal, exchange, free_port,
-                 http_request, main, simple_hello, wait_for)
+from lib import (Durward, EchoBackend, HttpBackend, check, connect, equal, exchange,
+                 free_port, http_request, main, simple_hello, wait_for)
 
 MANY = int(os.environ.get('DURWARD_MANY', '10000'))
 THREADS = 8
@@ -206,6 +208,87 @@ def test_they_agree():
           turned - count.turned['www.example.net'])
     for server, ours in (('a', a), ('b', b)):
         equal(len(ours.connections), status[server]['total'], 'what the server saw')
+
+
+HTTP_CONF = """
+listener "http" { bind = {"127.0.0.1:@http@"} protocol = "http" }
+listener "stats" { bind = {"127.0.0.1:@stats@"} protocol = "stats" uri = "/s?t" }
+cluster "one" {
+    service "ingress" {
+        listeners = {"http"}
+        hosts     = {"www.example.org"}
+        servers   = {"a=127.0.0.1:@a@", "b=127.0.0.1:@b@"}
+        balance   = "roundrobin"
+        check { type = "none" }
+    }
+}
+"""
+
+
+def one_http_client(port, hosts):
+    """Requests one after the other on one connection; the bytes that came and
+    the statuses."""
+    statuses, size = [], 0
+    with connect(port) as s:
+        for host in hosts:
+            s.sendall(b'GET /x HTTP/1.1\r\nHost: %s\r\n\r\n' % host.encode())
+            data = b''
+            while b'\r\n\r\n' not in data:
+                data += s.recv(65536) or check(False, 'closed: %r', data)
+            head, _, body = data.partition(b'\r\n\r\n')
+            length = int(re.search(rb'(?i)content-length: (\d+)', head).group(1))
+            while len(body) < length:
+                body += s.recv(65536) or check(False, 'closed in a body')
+            equal(len(body), length)
+            statuses.append(int(head.split()[1]))
+            size += len(head) + 4 + length
+    return statuses, size
+
+
+def test_they_agree_about_http():
+    a, b = HttpBackend(name='a'), HttpBackend(name='b')
+    daemon = Durward(HTTP_CONF, a=a.port, b=b.port)
+    served = unknown = size = 0
+    clients = 60
+    for number in range(clients):
+        hosts = ['www.example.org'] * (number % 7) + ['nope.example.org'] + \
+            ['www.example.org'] * 3
+        statuses, got = one_http_client(daemon.port('http'), hosts)
+        equal(statuses, [200 if h == 'www.example.org' else 404 for h in hosts])
+        served += statuses.count(200)
+        unknown += 1
+        size += got
+    wait_for(lambda: rows_of_csv(daemon)['http', 'FRONTEND']['scur'] == '0', 10,
+             'all of them to end')
+    rows = rows_of_csv(daemon)
+    front, back = rows['http', 'FRONTEND'], rows['one.ingress.http', 'BACKEND']
+    servers = [rows['one.ingress.http', name] for name in 'ab']
+    equal((int(front['stot']), int(front['req_tot'])), (clients, served + unknown))
+    equal((int(front['hrsp_2xx']), int(front['hrsp_4xx'])), (served, unknown))
+    equal(int(front['bout']), size, 'csv: bytes to clients')
+    equal((int(back['stot']), int(back['hrsp_2xx']), int(back['req_tot'])),
+          (served,) * 3, 'csv: backend')
+    equal(sum(int(r['stot']) for r in servers), served, 'csv: servers')
+    equal(sum(int(r['connect']) + int(r['reuse']) for r in servers), served)
+    equal([int(r['stot']) for r in servers], [len(a.heads()), len(b.heads())],
+          'what the servers saw')
+    m = metrics_of(daemon)
+    equal(m['durward_listener_requests_total{listener="http"}'], served + unknown)
+    equal(m['durward_listener_responses_total{listener="http",code="2xx"}'], served)
+    equal(m['durward_listener_rejects_total{listener="http",reason="unknown name"}'],
+          unknown)
+    equal([r['total'] for r in daemon.json('status')], [int(r['stot']) for r in servers])
+    page = words_of(get(daemon, '/s?t'))
+    check(str(served + unknown) in page['http'], 'page: %s', page['http'])
+    log = daemon.log_lines(r'\] http \S+/\S+ ')
+    equal(len(log), served + unknown, 'log lines')
+    equal(sum(int(line.split('] http ')[1].split()[3]) for line in log), size,
+          'bytes in the log')
+    if shutil.which('halog'):
+        run = subprocess.run(['halog', '-q', '-st'], input='\n'.join(log) + '\n',
+                             stdout=subprocess.PIPE, universal_newlines=True)
+        equal(sorted(run.stdout.split('\n')[:-1]),
+              ['200 %d' % served, '404 %d' % unknown], 'halog')
 
 
 main()
