@@ -37,7 +37,7 @@ cluster "one" {
 '''
 
 
-def start(handshake='20s'):
+def start(handshake='100s'):
     server = EchoBackend()
     daemon = Durward(CONF, server=server.port, handshake=handshake,
                      nobody=free_port())
