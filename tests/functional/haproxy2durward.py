@@ -1,0 +1,329 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""haproxy2durward: what it makes is good, says what it left out, and takes the
+same names to the same backends as HAProxy does."""
+
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+
+from lib import (Durward, TcpBackend, check, connect, equal, free_port, main,
+                 run_durward, scratch, simple_hello, skip, wait_for)
+from lib.daemon import SRCDIR
+from lib.run import own
+
+TOOL = os.path.join(SRCDIR, 'src', 'haproxy2durward')
+DATA = os.path.join(SRCDIR, 'tests', 'data')
+
+
+def fixture(name):
+    with open(os.path.join(DATA, 'haproxy-%s.cfg' % name)) as f:
+        return f.read()
+
+
+def convert(text, status=0):
+    run = subprocess.run(['sh', TOOL], input=text, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, universal_newlines=True,
+                         timeout=30)
+    equal(run.returncode, status, 'exit status (stderr %r)' % run.stderr)
+    equal('LEFT OUT' in run.stdout, status == 1, 'LEFT OUT in the result')
+    return run.stdout
+
+
+def accepted(text):
+    path = os.path.join(scratch(), 'durward.conf')
+    with open(path, 'w') as f:
+        f.write(text)
+    run = run_durward('-t', '-c', path)
+    equal(run.returncode, 0, 'exit status of durward -t: %s in\n%s' % (
+        run.stderr, text))
+    return path
+
+
+def routes(path, *cases):
+    for query, backend in cases:
+        run = run_durward('-r', query, '-c', path)
+        got = run.stdout.strip().split('/')[0] if run.returncode == 0 else None
+        equal(got, backend, query)
+
+
+def test_three_clusters():
+    text = convert(fixture('article'), status=1)
+    left = re.findall(r'LEFT OUT, line:\d+: (.*)', text)
+    equal(left, ['http-send-name-header Host'] * 3, 'what was left out')
+    path = accepted(text)
+    routes(path,
+           ('apis-6443,API.hub-cluster.linuxera.lab', 'hub.api.apis-6443'),
+           ('apis-6443,api.managed2.linuxera.lab', 'managed2.api.apis-6443'),
+           ('apis-6443,api.managed3.linuxera.lab', None),
+           ('apis-6443,', None),
+           ('routers-https-443,a.apps.hub.linuxera.lab',
+            'hub.ingress.routers-https-443'),
+           ('routers-https-443,a.b.apps.hub.linuxera.lab', None),
+           ('routers-https-443,a.apps.hub.linuxera.lab.example.org', None),
+           ('routers-http-80,a.apps.managed1.linuxera.lab:80',
+            'managed1.ingress.routers-http-80'))
+    for words in ('log = "udp:127.0.0.1:514:local2"', 'max-connections = 4000',
+                  'uri = "/haproxy?stats"', 'refresh = "30s"',
+                  '"controlplane2=192.168.125.42"', 'keep-alive = "10s"'):
+        check(words in text, 'no %s in\n%s', words, text)
+
+
+def test_openshift_guide():
+    text = convert(fixture('openshift'))
+    path = accepted(text)
+    routes(path,
+           ('api-server-6443,api.ocp.example.org', 'default.api.api-server-6443'),
+           ('api-server-6443,', 'default.api.api-server-6443'),
+           ('machine-config-server-22623,',
+            'default.machine-config.machine-config-server-22623'),
+           ('ingress-router-443,x.apps.example.org',
+            'default.ingress-router-443.ingress-router-443'),
+           ('ingress-router-80,x.apps.example.org',
+            'default.ingress-router-80.ingress-router-80'))
+    check(re.search(r'server "bootstrap" \{ address = "192.0.2.9" backup = true',
+                    text), 'the backup server is none')
+    check(re.search(r'type = "https" interval = "10s" .*rise = 3 fall = 2', text),
+          'the check of the API is another')
+
+
+def test_kubeadm_guide():
+    text = convert(fixture('kubeadm'))
+    path = accepted(text)
+    routes(path, ('apiserver,any.example.org',
+                  'apiserverbackend.apiserverbackend.apiserver'))
+    check('path = "/healthz" status = "200"' in text, 'the check is another')
+    check('retries = 1' in text, 'retries are others')
+
+
+# a directive that cannot be carried over, where it stands, and in what section
+LEFT = [
+    ('global', 'lua-load /etc/x.lua'),
+    ('frontend', 'bind :443 ssl crt /etc/x.pem'),
+    ('frontend', 'acl x src 10.0.0.0/8\n use_backend b if x'),
+    ('frontend', 'acl x req.ssl_sni -f /etc/names\n use_backend b if x'),
+    ('frontend', 'use_backend %[req.ssl_sni,map(/etc/m)]'),
+    ('frontend', 'acl x req.ssl_sni -i a.example.org\n use_backend b unless x'),
+    ('frontend', 'acl x req.ssl_sni -i a.example.org\n acl y dst_port 1\n'
+     ' use_backend b if x y'),
+    ('frontend', 'acl x req.ssl_sni -m reg (?=a)b\n use_backend b if x'),
+    ('frontend', 'use_backend missing if { req.ssl_sni -i a.example.org }'),
+    ('frontend', 'http-request deny'),
+    ('frontend', 'colour red'),
+    ('backend', 'balance uri'),
+    ('backend', 'cookie SRV insert'),
+    ('backend', 'stick-table type ip size 1m'),
+    ('backend', 'option mysql-check'),
+    ('backend', 'server s2 192.0.2.2:443 ssl verify none'),
+    ('backend', 'server s2 192.0.2.2:443 check'),
+    ('backend', 'http-send-name-header Host'),
+    ('peers', 'peers p'),
+    ('none', 'mode tcp'),
+]
+WHOLE = '''@none@
+global
+ daemon
+ @global@
+frontend f
+ mode tcp
+ bind :8443
+ @frontend@
+ default_backend b
+backend b
+ mode tcp
+ server s1 192.0.2.1:443
+ @backend@
+@peers@
+'''
+
+
+def whole(**more):
+    return re.sub('@(.*?)@', lambda m: more.get(m.group(1), ''), WHOLE)
+
+
+def test_everything_left_out_is_named():
+    convert(whole())        # it is none of this that is left out
+    for section, line in LEFT:
+        text = convert(whole(**{section: line}), status=1)
+        found = re.findall(r'LEFT OUT, line:(\d+): (.*)', text)
+        wanted = [one.strip() for one in line.split('\n')]
+        check(any(one in wanted or one.startswith('checks that differ') or
+                  one == 'backend missing' for _, one in found),
+              '%r: named is %r', line, found)
+        accepted(text)
+
+
+def test_usage_and_errors():
+    for args, status in ((['-x'], 2), (['a', 'b'], 2), (['/nonexistent'], 2),
+                         (['-h'], 0)):
+        run = subprocess.run(['sh', TOOL] + args, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        equal(run.returncode, status, 'exit status with %r' % args)
+
+
+# --- the same names through both programs -----------------------------------
+
+class HAProxy:
+    def __init__(self, text):
+        program = shutil.which('haproxy',
+                               path=os.environ['PATH'] + ':/usr/sbin:/sbin')
+        if not program:
+            skip('no haproxy here')
+        directory = scratch()
+        self.conf = os.path.join(directory, 'haproxy.cfg')
+        with open(self.conf, 'w') as f:
+            f.write(text)
+        self.log = open(os.path.join(directory, 'log'), 'w+')
+        self.process = subprocess.Popen(
+            [program, '-db', '-f', self.conf], stdin=subprocess.DEVNULL,
+            stdout=self.log, stderr=self.log)
+        own(self)
+
+    def evidence(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.log.close()
+
+
+class Teller(TcpBackend):
+    """Says which backend it is once a byte came; an HTTP answer to HTTP."""
+
+    def serve(self, c):
+        data = c.recv()
+        if not data:
+            return
+        word = self.name.encode()
+        if data[0] != 0x16:
+            word = (b'HTTP/1.1 200 OK\r\nConnection: close\r\n'
+                    b'Content-Length: %d\r\n\r\n%s' % (len(word), word))
+        c.sock.sendall(word)
+
+
+def on_loopback(text):
+    """The same configuration with all on this machine: each backend is one
+    teller, each frontend has a free port.  Returns text and ports."""
+    ports, tellers, out, section = {}, {}, [], None
+    for line in text.split('\n'):
+        words = line.split()
+        if words and words[0] in ('frontend', 'backend', 'listen', 'global',
+                                  'defaults'):
+            section = words[1] if len(words) > 1 else None
+        elif words and words[0] == 'bind':
+            ports[section] = free_port()
+            line = ' bind 127.0.0.1:%d' % ports[section]
+        elif words and words[0] == 'server':
+            if section not in tellers:
+                tellers[section] = Teller(section)
+            line = ' server %s 127.0.0.1:%d' % (words[1], tellers[section].port)
+        elif words and words[0] in ('http-send-name-header', 'log', 'daemon'):
+            continue
+        out.append(line)
+    return '\n'.join(out), ports
+
+
+def where(port, is_http, name):
+    """Which backend answers a client that asks for this name."""
+    with connect(port) as s:
+        if is_http:
+            s.sendall(b'GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n'
+                      % name.encode())
+        else:
+            s.sendall(simple_hello(name or None))
+        data = b''
+        try:
+            while True:
+                more = s.recv(4096)
+                if not more:
+                    break
+                data += more
+                if not is_http:
+                    break
+        except (ConnectionResetError, socket.timeout):
+            pass
+    if is_http:
+        head, _, body = data.partition(b'\r\n\r\n')
+        return body.decode() if b' 200 ' in head[:16] else None
+    return data.decode() if data and data[0] != 0x15 else None
+
+
+def made_up(count, stems, seed):
+    """Names near to those that are routed, and far from them."""
+    r = random.Random(seed)
+    labels = ['a', 'www', 'console', 'api', 'apps', 'x-1', 'node7', 'node',
+              'deep', 'old-shop', 'legacy', 'my-legacy', 'special', 'three']
+    names = list(stems)
+    while len(names) < count:
+        name = '.'.join(r.sample(labels, r.randint(0, 2)) + [r.choice(stems)])
+        if r.random() < 0.15:
+            name = name.upper()
+        if r.random() < 0.1:
+            name = name.replace('.', '-', 1)
+        if name not in names:
+            names.append(name)
+    return names[:count]
+
+
+def compare(text, stems, is_http, count):
+    """Every name goes to the same backend through both."""
+    text, ports = on_loopback(text)
+    HAProxy(text)
+    run = subprocess.run(['sh', TOOL], input=text, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, universal_newlines=True)
+    check(run.returncode in (0, 1), 'haproxy2durward: %s', run.stderr)
+    mine = {}
+
+    def other(match):
+        port = int(match.group(1))
+        if port in ports.values():
+            mine[port] = free_port()
+            return '"127.0.0.1:%d"' % mine[port]
+        return match.group(0)
+    converted = re.sub(r'(?<=bind = \{)"127\.0\.0\.1:(\d+)"', other, run.stdout)
+    converted = re.sub(r'(?m)^log = .*\n', '', converted)
+    # one server a backend: its port is not to change with the listener's
+    Durward(converted)
+    for port in ports.values():
+        wait_for(lambda: connect(port).close() or True, 10, 'HAProxy to listen')
+    asked = reached = 0
+    for front, names in made_for(ports, stems, count):
+        for name in names:
+            http = is_http(front)
+            theirs = where(ports[front], http, name)
+            ours = where(mine[ports[front]], http, name)
+            equal(ours, theirs, 'the backend of %r on %s' % (name, front))
+            asked += 1
+            reached += ours is not None
+    check(asked >= count, 'only %d names', asked)
+    check(asked / 10 < reached, 'only %d of %d names led anywhere', reached, asked)
+
+
+def made_for(ports, stems, count):
+    fronts = [f for f in ports if 'stats' not in f]
+    for i, front in enumerate(fronts):
+        yield front, made_up(-(-count // len(fronts)), stems, seed=i)
+
+
+def test_a_thousand_names_of_three_clusters():
+    stems = ['api.hub-cluster.linuxera.lab', 'api.managed1.linuxera.lab',
+             'api.managed2.linuxera.lab', 'apps.hub.linuxera.lab',
+             'apps.managed1.linuxera.lab', 'apps.managed2.linuxera.lab',
+             'apps.hub-cluster.linuxera.lab']
+    compare(fixture('article'), stems, lambda f: 'http-80' in f, 1000)
+
+
+def test_a_thousand_names_by_every_kind_of_rule():
+    stems = ['api.one.example.org', 'api.uno.example.org', 'apps.one.example.org',
+             'apps.two.example.org', 'two.example.org', 'three.example.org',
+             'node12.three.example.org', 'one.example.org', 'example.org']
+    compare(fixture('names'), stems, lambda f: f == 'web', 1000)
+
+
+if __name__ == '__main__':
+    main()
