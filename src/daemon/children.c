@@ -60,6 +60,7 @@ children_add(pid_t pid, enum child_role role, uint32_t slot)
 	c->role = role;
 	c->slot = slot;
 	c->started_ms = clock_ms();
+	c->listener = c->pool = 0;
 	c->counts = c->old = false;
 	used++;
 	filled++;

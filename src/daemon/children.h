@@ -18,6 +18,7 @@ struct child {
 	pid_t pid;
 	enum child_role role;
 	uint32_t slot;		/* CHILD_WORKER: scoreboard slot */
+	uint32_t listener, pool;	/* its slots: kept here, where no worker can write */
 	int64_t started_ms;
 	bool counts;		/* a worker that counts for max-connections */
 	bool old;		/* told to finish: of a generation that is over */

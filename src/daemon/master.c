@@ -125,7 +125,7 @@ master_start(struct master *m, struct conf *c)
 static void
 look_ready(struct master *m)
 {
-	unsigned i, k, n = atomic_load(&m->shared.head->nworker);
+	unsigned i, k, n = shared_workers(&m->shared);
 
 	for (i = 0; i < m->gen->npool; i++) {
 		for (k = 0; k < n; k++) {

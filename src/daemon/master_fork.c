@@ -101,6 +101,8 @@ fork_worker(struct master *m, struct pool *p)
 		return -1;
 	}
 	atomic_store(&w->pid, pid);
+	children_find(pid)->listener = listener;
+	children_find(pid)->pool = p->slot;
 	m->listener_workers[listener]++;
 	m->pool_workers[p->slot]++;
 	if (m->gen->conf->listener[p->listener].protocol != CONF_STATS) {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Children that ended: what they held is given back, what it means is said. */
+/*
+ * Children that ended: what they held is given back, what it means is said.
+ * A worker's slot is the worker's to write, and the worker may have been
+ * somebody else's by then: nothing in it is an index into the master's own
+ * memory, and texts are escaped.
+ */
 #include "config.h"
 #include "daemon/master.h"
 
@@ -16,32 +21,34 @@
 
 /* A worker that a signal ended, with what it was doing. */
 static void
-say_crash(struct master *m, const struct worker_slot *w, pid_t pid, int sig)
+say_crash(struct master *m, const struct worker_slot *w, const struct child *c, int sig)
 {
-	char from[ADDR_STRLEN], host[256];
+	char from[ADDR_STRLEN], host[256], safe[512];
+	const char *listener = m->shared.listener[c->listener].name;
 	struct addr client;
 
 	counter_add(&m->shared.head->workers_crashed, 1);
 	scoreboard_text(w, &client, host);
 	if (!worker_has_client(atomic_load(&w->state))) {
-		log_warnx("worker %ld of %s was killed by signal %d (%s) while idle", (long)pid,
-		    m->shared.listener[w->listener].name, sig, strsignal(sig));
+		log_warnx("worker %ld of %.127s was killed by signal %d (%s) while idle", (long)c->pid,
+		    listener, sig, strsignal(sig));
 		return;
 	}
-	log_warnx("worker %ld of %s was killed by signal %d (%s) while %s %s %s: %llu bytes in, %llu out",
-	    (long)pid, m->shared.listener[w->listener].name, sig, strsignal(sig),
+	log_escape(safe, sizeof(safe), host, strlen(host));
+	log_warnx("worker %ld of %.127s was killed by signal %d (%s) while %s %s %s: %llu bytes in, %llu out",
+	    (long)c->pid, listener, sig, strsignal(sig),
 	    worker_state_name(atomic_load(&w->state)), addr_format(&client, true, from),
-	    host[0] != '\0' ? host : "-", (unsigned long long)atomic_load(&w->bytes_in),
+	    safe[0] != '\0' ? safe : "-", (unsigned long long)atomic_load(&w->bytes_in),
 	    (unsigned long long)atomic_load(&w->bytes_out));
 }
 
 static struct pool *
-pool_of(struct master *m, const struct worker_slot *w)
+pool_of(struct master *m, const struct child *c)
 {
 	unsigned i;
 
 	for (i = 0; i < m->gen->npool; i++)
-		if (m->gen->pool[i].slot == w->pool)
+		if (m->gen->pool[i].slot == c->pool)
 			return &m->gen->pool[i];
 	return NULL;	/* of an older generation */
 }
@@ -63,17 +70,17 @@ reap_worker(struct master *m, const struct child *c, int status)
 {
 	struct worker_slot *w = &m->shared.worker[c->slot];
 	uint32_t state = atomic_load(&w->state);
-	struct pool *p = pool_of(m, w);
+	struct pool *p = pool_of(m, c);
 
 	if (WIFSIGNALED(status))
-		say_crash(m, w, c->pid, WTERMSIG(status));
+		say_crash(m, w, c, WTERMSIG(status));
 	if (state == WORKER_STARTING || state == WORKER_IDLE)
-		atomic_fetch_sub(&m->shared.pool[w->pool].idle, 1);
-	m->listener_workers[w->listener]--;
+		atomic_fetch_sub(&m->shared.pool[c->pool].idle, 1);
+	m->listener_workers[c->listener]--;
 	if (c->counts)
 		m->workers--;
-	if (--m->pool_workers[w->pool] == 0 && p == NULL)
-		atomic_store(&m->shared.pool[w->pool].used, 0);
+	if (--m->pool_workers[c->pool] == 0 && p == NULL)
+		atomic_store(&m->shared.pool[c->pool].used, 0);
 	if (p != NULL && is_sick(w, status)) {
 		p->pause_ms = spares_pause(p->pause_ms);
 		p->not_before = clock_ms() + p->pause_ms;
@@ -84,6 +91,7 @@ reap_worker(struct master *m, const struct child *c, int status)
 	} else if (p != NULL && atomic_load(&w->served) > 0) {
 		p->pause_ms = 0;
 	}
+	w->listener = c->listener;
 	shared_bury_worker(&m->shared, w);
 }
 

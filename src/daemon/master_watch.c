@@ -19,7 +19,7 @@
 static void
 heal_idle(struct master *m)
 {
-	unsigned i, n = atomic_load(&m->shared.head->nworker);
+	unsigned i, n = shared_workers(&m->shared);
 	static int32_t idle[SHARED_POOLS];
 
 	for (i = 0; i < SHARED_POOLS; i++)
@@ -28,8 +28,11 @@ heal_idle(struct master *m)
 		const struct worker_slot *w = &m->shared.worker[i];
 		uint32_t state = atomic_load(&w->state);
 
-		if (atomic_load(&w->pid) != 0 && (state == WORKER_STARTING || state == WORKER_IDLE))
-			idle[w->pool]++;
+		uint32_t pool = w->pool;	/* once: it may change under us */
+
+		if (pool < SHARED_POOLS && atomic_load(&w->pid) != 0 &&
+		    (state == WORKER_STARTING || state == WORKER_IDLE))
+			idle[pool]++;
 	}
 	for (i = 0; i < m->gen->npool; i++) {
 		struct pool *p = &m->gen->pool[i];
@@ -47,7 +50,7 @@ heal_idle(struct master *m)
 static void
 bury_orphans(struct master *m)
 {
-	unsigned i, n = atomic_load(&m->shared.head->nworker);
+	unsigned i, n = shared_workers(&m->shared);
 
 	for (i = 0; i < n; i++) {
 		struct worker_slot *w = &m->shared.worker[i];

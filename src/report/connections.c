@@ -64,7 +64,7 @@ live_json(const struct live *l, struct out *o)
 void
 connections_json(const struct report *r, struct out *o)
 {
-	unsigned i, found = 0, n = atomic_load(&r->shared->head->nworker);
+	unsigned i, found = 0, n = shared_workers(r->shared);
 	struct live l;
 
 	out_text(o, "[");
@@ -101,7 +101,7 @@ live_line(const struct live *l, struct out *o)
 void
 connections_table(const struct report *r, struct out *o)
 {
-	unsigned i, n = atomic_load(&r->shared->head->nworker);
+	unsigned i, n = shared_workers(r->shared);
 	struct live l;
 
 	out_text(o, ">PID\tLISTENER\tCLIENT\tHOST\tBACKEND/SERVER\t>AGE\t>IDLE\t>IN\t>OUT\n");

@@ -396,7 +396,7 @@ write_health(const struct report *r, struct out *o)
 static void
 write_workers(const struct report *r, struct out *o)
 {
-	unsigned count[WORKER_KEEPALIVE + 1], i, l, n = atomic_load(&r->shared->head->nworker);
+	unsigned count[WORKER_KEEPALIVE + 1], i, l, n = shared_workers(r->shared);
 
 	family(o, "workers", "gauge", "Worker processes by what they do.");
 	for (l = 0; l < r->conf->nlistener; l++) {

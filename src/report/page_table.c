@@ -117,7 +117,7 @@ turned_away(struct out *o, const struct counters *c)
 static void
 workers_of(const struct report *r, unsigned l, unsigned *all, unsigned *idle)
 {
-	unsigned i, n = atomic_load(&r->shared->head->nworker);
+	unsigned i, n = shared_workers(r->shared);
 
 	*all = *idle = 0;
 	for (i = 0; i < n; i++) {

@@ -34,16 +34,18 @@ report_listener(const struct report *r, unsigned l)
 static bool
 listener_accepts(const struct report *r, unsigned l)
 {
-	unsigned i, pools = 0, n = atomic_load(&r->shared->head->nworker);
+	unsigned i, pools = 0, n = shared_workers(r->shared);
 	bool seen[SHARED_POOLS] = { false };
 
 	for (i = 0; i < n && pools < r->conf->listener[l].nbind; i++) {
 		const struct worker_slot *w = &r->shared->worker[i];
 
+		uint32_t pool = w->pool;	/* once: it may change under us */
+
 		if (atomic_load(&w->pid) == 0 || atomic_load(&w->state) < WORKER_IDLE ||
-		    w->listener != r->map->listener[l] || w->pool >= SHARED_POOLS || seen[w->pool])
+		    w->listener != r->map->listener[l] || pool >= SHARED_POOLS || seen[pool])
 			continue;
-		seen[w->pool] = true;
+		seen[pool] = true;
 		pools++;
 	}
 	return pools >= r->conf->listener[l].nbind;

@@ -386,7 +386,7 @@ shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c)
 			server[m->server[i][k]] = 1;
 	}
 	/* an older generation's workers still count in theirs */
-	for (i = 0; i < s->head->nworker; i++) {
+	for (i = 0; i < shared_workers(s); i++) {
 		const struct worker_slot *w = &s->worker[i];
 
 		if (atomic_load(&w->pid) == 0)
@@ -447,9 +447,15 @@ shared_bury_worker(struct shared *s, struct worker_slot *w)
 	uint32_t holds = atomic_exchange(&w->holds, 0);
 	uint64_t in = atomic_exchange(&w->bytes_in, 0), out = atomic_exchange(&w->bytes_out, 0);
 	int32_t b = atomic_load(&w->backend), v = atomic_load(&w->server);
+	uint32_t l = w->listener;
 
-	if (holds & HOLDS_LISTENER) {
-		struct counters *c = &s->listener[w->listener].c;
+	/* a worker that was taken over may have written anything here */
+	if (b >= (int32_t)SHARED_BACKENDS)
+		b = -1;
+	if (v >= (int32_t)SHARED_SERVERS)
+		v = -1;
+	if ((holds & HOLDS_LISTENER) && l < SHARED_LISTENERS) {
+		struct counters *c = &s->listener[l].c;
 
 		counters_close(c);
 		counter_add(&c->bytes_in, in);

@@ -89,6 +89,16 @@ void shared_map_free(struct shared_map *m, const struct conf *c);
 /* Forget slots that neither of two configurations names and no worker holds. */
 void shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c);
 
+/* Slots of workers that were ever used: whoever scans stops there.  The number
+ * lies in shared memory, so it is not believed beyond what there is. */
+static inline unsigned
+shared_workers(const struct shared *s)
+{
+	unsigned n = atomic_load(&s->head->nworker);
+
+	return n < SHARED_WORKERS ? n : SHARED_WORKERS;
+}
+
 /* A free worker slot, or -1.  Its pid is set to -1 until the master knows it. */
 int shared_take_worker(struct shared *s);
 
