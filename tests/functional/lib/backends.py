@@ -134,6 +134,8 @@ class TcpBackend:
             except OSError:
                 return
             sock.settimeout(self.limit)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             c = Connection(sock, peer)
             with self._lock:
                 self.connections.append(c)
