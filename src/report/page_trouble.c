@@ -20,14 +20,18 @@ struct troubles {
 	struct out *o;		/* NULL: only count */
 	enum grade grade;	/* what is listed in this round */
 	unsigned n[2];
+	unsigned listed;
 };
+
+#define LISTED_MAX	60u	/* past that, the tables tell more */
 
 static bool
 begin(struct troubles *t, enum grade grade)
 {
 	t->n[grade]++;
-	if (t->o == NULL || t->grade != grade)
+	if (t->o == NULL || t->grade != grade || t->listed >= LISTED_MAX)
 		return false;
+	t->listed++;
 	out_text(t->o, "<li>");
 	out_text(t->o, grade == GRADE_BAD ? "<span class=\"s bad\">\xe2\x9c\x96 Failure</span> " :
 	    "<span class=\"s warn\">\xe2\x96\xb2 Notice</span> ");
@@ -44,12 +48,34 @@ server_name(struct troubles *t, unsigned b, unsigned k)
 	out_text(t->o, "</a>");
 }
 
+static bool
+has_usable(const struct troubles *t, unsigned b)
+{
+	struct report_usable u = report_usable(t->r, b);
+
+	return u.active + u.backup > 0;
+}
+
+/* Why its last check failed. */
+static void
+say_check(struct troubles *t, const struct server_slot *s)
+{
+	char info[HEALTH_INFO_MAX];
+
+	if (!atomic_load(&s->checked) || atomic_load(&s->result) <= HEALTH_INI)
+		return;
+	health_info(s, info);
+	out_printf(t->o, ": %s", health_result_text((enum health_result)atomic_load(&s->result)));
+	out_text(t->o, info[0] != '\0' ? ", " : "");
+	out_html(t->o, info);
+}
+
 static void
 look_server(struct troubles *t, unsigned b, unsigned k)
 {
 	const struct server_slot *s = report_server(t->r, b, k);
 	bool down = atomic_load(&s->state) == HEALTH_DOWN;
-	char check[REPORT_CHECK], span[REPORT_WORDS], status[ROW_STATUS];
+	char span[REPORT_WORDS], status[ROW_STATUS];
 
 	if (atomic_load(&s->admin) != HEALTH_READY) {
 		if (!begin(t, GRADE_WARN))
@@ -66,22 +92,36 @@ look_server(struct troubles *t, unsigned b, unsigned k)
 		server_name(t, b, k);
 		out_text(t->o, " is failing its checks");
 	} else if (down) {
-		if (!begin(t, GRADE_BAD))
+		/* where none is left, its backend has said so */
+		if (!has_usable(t, b) || !begin(t, GRADE_BAD))
 			return;
 		server_name(t, b, k);
 		out_printf(t->o, " has been down for %s", report_span(report_since(t->r, s), span));
 	} else
 		return;
-	report_check(s, check);
-	if (check[0] != '\0') {
-		out_printf(t->o, ": %s", health_result_text((enum health_result)atomic_load(&s->result)));
-		health_info(s, check);
-		if (check[0] != '\0') {
-			out_text(t->o, ", ");
-			out_html(t->o, check);
-		}
-	}
+	say_check(t, s);
 	out_text(t->o, ".</li>\n");
+}
+
+/* And why: what the first of those that are down says. */
+static void
+say_none_left(struct troubles *t, unsigned b)
+{
+	unsigned k;
+
+	out_printf(t->o, "<strong><a href=\"#b%u\">", b);
+	out_html(t->o, t->r->conf->backend[b].name);
+	out_text(t->o, "</a> has no server left: its clients are turned away.</strong>");
+	for (k = 0; k < t->r->conf->backend[b].nserver; k++) {
+		if (atomic_load(&report_server(t->r, b, k)->state) != HEALTH_DOWN)
+			continue;
+		out_text(t->o, " ");
+		server_name(t, b, k);
+		say_check(t, report_server(t->r, b, k));
+		out_text(t->o, ".");
+		break;
+	}
+	out_text(t->o, "</li>\n");
 }
 
 static void
@@ -90,11 +130,8 @@ look_backend(struct troubles *t, unsigned b)
 	struct report_usable u = report_usable(t->r, b);
 	int queued = atomic_load(&report_backend(t->r, b)->queued);
 
-	if (u.active + u.backup == 0 && begin(t, GRADE_BAD)) {
-		out_printf(t->o, "<strong><a href=\"#b%u\">", b);
-		out_html(t->o, t->r->conf->backend[b].name);
-		out_text(t->o, "</a> has no server left: its clients are turned away.</strong></li>\n");
-	}
+	if (u.active + u.backup == 0 && begin(t, GRADE_BAD))
+		say_none_left(t, b);
 	if (u.active == 0 && u.backup > 0 && begin(t, GRADE_WARN)) {
 		out_printf(t->o, "<a href=\"#b%u\">", b);
 		out_html(t->o, t->r->conf->backend[b].name);
@@ -175,7 +212,7 @@ say_calm(const struct report *r, struct out *o)
 void
 page_trouble(const struct report *r, struct out *o)
 {
-	struct troubles t = { r, NULL, GRADE_BAD, { 0, 0 } };
+	struct troubles t = { r, NULL, GRADE_BAD, { 0, 0 }, 0 };
 	unsigned bad, warn;
 
 	look(&t);
@@ -196,5 +233,7 @@ page_trouble(const struct report *r, struct out *o)
 	look(&t);
 	t.grade = GRADE_WARN;
 	look(&t);
+	if (bad + warn > t.listed)
+		out_printf(o, "<li>and %u more: see the tables.</li>\n", bad + warn - t.listed);
 	out_text(o, "</ul></section>\n");
 }

@@ -184,6 +184,7 @@ fill_server(struct row *w, const struct report *r, unsigned b, unsigned k)
 	if (cs->max_connections > 0)
 		put(w, ROW_slim, cs->max_connections);
 	put(w, ROW_weight, cs->weight);
+	put(w, ROW_uweight, cs->weight);
 	put(w, ROW_act, !cs->backup);
 	put(w, ROW_bck, cs->backup);
 	put(w, ROW_lastchg, report_since(r, s));
@@ -228,6 +229,7 @@ fill_backend(struct row *w, const struct report *r, unsigned b)
 	put(w, ROW_sid, 0);
 	put(w, ROW_slim, cl->max_connections);
 	put(w, ROW_weight, u.weight);
+	put(w, ROW_uweight, u.weight);
 	put(w, ROW_act, u.active);
 	put(w, ROW_bck, u.backup);
 	put_counter(w, ROW_dreq, &c->rejects[REJECT_DENIED]);

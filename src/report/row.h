@@ -4,10 +4,11 @@
  * for each listener (FRONTEND), server and backend (BACKEND).  CSV and JSON
  * are two spellings of it.
  *
- * A column that durward has nothing to say for is empty in every row:
- * throttle tracked hanafail comp_* last_agt qtime rtime agent_* agent_desc addr
- * cookie algo intercepted dcon dses wrew cache_* srv_icur src_ilim *_max of
- * times, eint *_conn_* uweight agg_*, and those of modules after "-".
+ * A column that durward has nothing to say for is empty in every row: qlimit
+ * throttle tracked hanafail comp_* last_agt qtime rtime agent_* addr cookie algo
+ * intercepted dcon dses wrew cache_* srv_icur src_ilim *time_max eint
+ * idle_conn_cur safe_conn_cur used_conn_cur need_conn_est agg_*, and those of
+ * modules after "-".
  */
 #ifndef DURWARD_ROW_H
 #define DURWARD_ROW_H

@@ -137,6 +137,22 @@ def test_nothing_is_wrong():
     check('has no server left' in text and 'DRAIN' in text, 'drained')
 
 
+def test_all_servers_down_are_one_sentence():
+    servers = ', '.join('"n%d=127.0.0.1:@nobody@"' % i for i in range(20))
+    daemon = Durward('''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+listener "stats" { bind = {"127.0.0.1:@stats@"} protocol = "stats" uri = "/s" }
+cluster "one" { service "many" { listeners = {"https"} hosts = {"*"}
+    servers = {%s} check { type = "tcp" interval = "200ms" timeout = "1s" } } }
+''' % servers)
+    for i in range(20):
+        daemon.wait_state('one.many.https', 'n%d' % i, 'DOWN')
+    text = Page(good(daemon, '/s', extra='')[1]).text
+    check('1 failure\n' in text, 'how many: %s', text[:300])
+    check('one.many.https/n0: Layer4 connection problem, Connection refused' in text,
+          'why')
+
+
 def test_names_are_escaped():
     server = EchoBackend()
     daemon = Durward('''
