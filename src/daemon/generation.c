@@ -44,8 +44,13 @@ open_pool(struct generation *g, struct shared *s, unsigned l, unsigned b, genera
 	if (p->fd < 0)
 		p->fd = listener_open(g->conf, cl, &cl->bind[b]);
 	if (p->fd < 0) {
-		log_errx("%s:%d: listener \"%s\": cannot bind %s: %s", cl->where.file,
-		    cl->where.line, cl->name, cl->bind[b].text, strerror(errno));
+		/* the three that stand without being written have no line */
+		if (cl->where.line > 0)
+			log_errx("%s:%d: listener \"%s\": cannot bind %s: %s", cl->where.file,
+			    cl->where.line, cl->name, cl->bind[b].text, strerror(errno));
+		else
+			log_errx("%s: default listener \"%s\": cannot bind %s: %s", g->conf->path,
+			    cl->name, cl->bind[b].text, strerror(errno));
 		return -1;
 	}
 	g->npool++;

@@ -143,6 +143,10 @@ sandbox_drop_user(const struct sandbox *sb, int death_signal, pid_t master)
 {
 	if (change_user(sb) != 0)
 		return -1;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+		log_err("no_new_privs");
+		return -1;
+	}
 	if (death_signal != 0) {
 		prctl(PR_SET_PDEATHSIG, death_signal);
 		if (getppid() != master)
@@ -175,10 +179,6 @@ sandbox_enter(const struct sandbox *sb, enum sandbox_kind kind, int death_signal
 	limit(RLIMIT_FSIZE, kind == SANDBOX_CLERK ? RLIM_INFINITY : 0);
 	limit(RLIMIT_NPROC, 0);
 #endif
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-		log_err("no_new_privs");
-		return -1;
-	}
 	if (sb->has_landlock)
 		forbid_paths();
 	return sandbox_filter_enter(sb->filter[kind]);

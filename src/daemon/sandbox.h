@@ -30,7 +30,7 @@ int sandbox_prepare(struct sandbox *sb, const char *user, const char *group);
  * saying why: the caller must not go on. */
 int sandbox_enter(const struct sandbox *sb, enum sandbox_kind kind, int death_signal, pid_t master);
 
-/* Only the user and the death signal: for processes that need files (logger,
+/* Only the user, no new privileges and the death signal: for processes that need files (logger,
  * resolver). */
 int sandbox_drop_user(const struct sandbox *sb, int death_signal, pid_t master);
 
