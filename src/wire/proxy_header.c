@@ -16,7 +16,9 @@
 
 enum { TLV_CRC32C = 3 };
 
-static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
+static const uint8_t signature[12] = {
+	'\r', '\n', '\r', '\n', '\0', '\r', '\n', 'Q', 'U', 'I', 'T', '\n'
+};
 
 /* --- version 1: a line of text ------------------------------------------------- */
 

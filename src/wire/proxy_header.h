@@ -36,7 +36,8 @@ struct proxy_header {
  * addresses must be whole, and its checksum, if there is one, right; it is
  * ignored otherwise, as is all that LOCAL and UNKNOWN carry.
  */
-enum proxy_header_verdict proxy_header_parse(const uint8_t *buf, size_t len, struct proxy_header *out);
+enum proxy_header_verdict proxy_header_parse(const uint8_t *buf, size_t len,
+    struct proxy_header *out);
 
 /* Write a header; both addresses of one family, or both NULL (UNKNOWN, LOCAL).
  * Returns its length, no NUL behind it; 0 where it does not fit size. */
