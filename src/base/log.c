@@ -96,7 +96,7 @@ log_line(int priority, const char *text, size_t len)
 	errno = saved;
 }
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 log_va(int priority, bool add_errno, const char *fmt, va_list ap)
 {
 	char buf[LOG_LINE_MAX];

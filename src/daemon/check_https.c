@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,8 @@ https_open(void *context, int fd, const char *name)
 		return NULL;
 	is_ip = inet_pton(AF_INET, name, ip) == 1 || inet_pton(AF_INET6, name, ip) == 1;
 	if (name[0] != '\0' && !is_ip)
-		SSL_set_tlsext_host_name(s, name);
+		SSL_ctrl(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		    (void *)(uintptr_t)name);
 	if (name[0] != '\0' && SSL_CTX_get_verify_mode(context) == SSL_VERIFY_PEER) {
 		X509_VERIFY_PARAM *p = SSL_get0_param(s);
 

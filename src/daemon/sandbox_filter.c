@@ -133,9 +133,9 @@ add_special(scmp_filter_ctx f, enum sandbox_kind kind)
 	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 0);
 	if (kind != SANDBOX_CLERK) {
 		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-		    SCMP_A0(SCMP_CMP_EQ, AF_INET));
+		    SCMP_A0(SCMP_CMP_EQ, AF_INET, 0));
 		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-		    SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+		    SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
 	}
 	return r;
 }

@@ -53,7 +53,7 @@ here(const cfg_t *cfg)
 	return (struct conf_where){ .file = parse.file, .line = cfg->line };
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	conf_verror(parse.load, here(cfg), fmt, ap);

@@ -22,7 +22,7 @@ file_order(const struct conf_load *l, const char *file)
 	return i;
 }
 
-static void
+static void __attribute__((format(printf, 4, 0)))
 add_message(struct conf_load *l, struct conf_where w, bool warning, const char *fmt, va_list ap)
 {
 	struct conf_message *m = conf_alloc(&l->mem, sizeof(*m));
