@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -89,16 +89,12 @@ addr_bytes(const struct addr *a, size_t *len)
 static bool
 addr_parse_zone(const char *zone, uint32_t *scope)
 {
-	unsigned n;
-	char end;
+	size_t n = strspn(zone, "0123456789");
 
 	*scope = if_nametoindex(zone);
-	if (*scope != 0)
-		return true;
-	if (sscanf(zone, "%5u%c", &n, &end) != 1 || n == 0)
-		return false;
-	*scope = n;
-	return true;
+	if (*scope == 0 && n > 0 && n <= 5 && zone[n] == '\0')
+		*scope = (uint32_t)strtoul(zone, NULL, 10);
+	return *scope != 0;
 }
 
 bool
@@ -131,6 +127,8 @@ addr_parse_ip(const char *text, struct addr *a)
 	}
 	if (inet_pton(AF_INET6, copy, &six) != 1)
 		return false;
+	if (zone != NULL && !IN6_IS_ADDR_LINKLOCAL(&six))
+		return false;	/* or one address would be two */
 	if (IN6_IS_ADDR_V4MAPPED(&six)) {
 		addr_set_v4(a, six.s6_addr + 12);
 	} else {
