@@ -57,13 +57,15 @@ counters_rate(const struct rate *r, int64_t now)
 bool
 counters_take(struct counters *c, unsigned max)
 {
-	int32_t n = atomic_fetch_add_explicit(&c->current, 1, memory_order_relaxed) + 1;
+	int32_t n = atomic_load_explicit(&c->current, memory_order_relaxed);
 
-	if (max != 0 && n > (int32_t)max) {
-		atomic_fetch_sub_explicit(&c->current, 1, memory_order_relaxed);
-		return false;
-	}
-	raise_to(&c->max_current, n);
+	/* no step up and down again: who is refused must not look like a session */
+	do {
+		if (max != 0 && n >= (int32_t)max)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&c->current, &n, n + 1,
+	    memory_order_relaxed, memory_order_relaxed));
+	raise_to(&c->max_current, n + 1);
 	return true;
 }
 

@@ -30,7 +30,7 @@ enum reject {
 
 /* Upper bounds, in ms, of the histogram buckets; the last is "more".
  * connect: 1 2 5 10 25 50 100 250 1000 5000 10000 +
- * duration: 10 100 1000 5 s 30 s 2 min 10 min 1 h 6 h 1 d + */
+ * duration: 10 100 1000 5 s 30 s 2 min 10 min 1 h 6 h 1 d 7 d + */
 #define COUNTERS_BUCKETS 12
 extern const int64_t counters_connect_ms[COUNTERS_BUCKETS - 1];
 extern const int64_t counters_duration_ms[COUNTERS_BUCKETS - 1];
