@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Reading and writing the health table.  Every process may read; the header
- * names each field's writer.  Never blocks: a reader that meets a writer
- * tries again, and a writer that died in the middle is waited for only so long.
+ * names each field's writer.  Never blocks, and never waits for a writer that
+ * was put aside or died in the middle.
  */
 #include "config.h"
 #include "state/health.h"
@@ -11,51 +11,52 @@
 
 #define TRIES	1000
 
-/* Copy len bytes from src, guarded by seq. */
+/* Copy the len bytes that count: the copy at an even or an odd number.  It is
+ * whole unless the number rose meanwhile, that is: twice is what it takes. */
 static void
-seq_read(const _Atomic uint32_t *seq, void *dst, const void *src, size_t len)
+latch_read(const _Atomic uint32_t *seq, void *dst, const void *even, const void *odd, size_t len)
 {
 	uint32_t before;
 	int tries;
 
 	for (tries = 0; tries < TRIES; tries++) {
 		before = atomic_load_explicit(seq, memory_order_acquire);
-		memcpy(dst, src, len);
+		memcpy(dst, (before & 1) == 0 ? even : odd, len);
 		atomic_thread_fence(memory_order_acquire);
-		if ((before & 1) == 0 &&
-		    before == atomic_load_explicit(seq, memory_order_relaxed))
+		if (before == atomic_load_explicit(seq, memory_order_relaxed))
 			return;
 	}
 }
 
-/* One writer only.  "| 1" so that a writer that died half-way heals here. */
+/* One writer only.  One that stops half-way, for a while or for ever, leaves
+ * what counts as it was. */
 static void
-seq_write(_Atomic uint32_t *seq, void *dst, const void *src, size_t len)
+latch_write(_Atomic uint32_t *seq, void *even, void *odd, const void *src, size_t len)
 {
-	uint32_t n = atomic_load_explicit(seq, memory_order_relaxed) | 1;
+	uint32_t next = atomic_load_explicit(seq, memory_order_relaxed) + 1;
 
-	atomic_store_explicit(seq, n, memory_order_relaxed);
+	/* the number's last step is seen before any byte of this one */
 	atomic_thread_fence(memory_order_release);
-	memcpy(dst, src, len);
-	atomic_store_explicit(seq, n + 1, memory_order_release);
+	memcpy((next & 1) == 0 ? even : odd, src, len);
+	atomic_store_explicit(seq, next, memory_order_release);
 }
 
 void
 health_addr(const struct server_slot *s, struct addr *out)
 {
-	seq_read(&s->addr_seq, out, &s->addr, sizeof(*out));
+	latch_read(&s->addr_seq, out, &s->addr[0], &s->addr[1], sizeof(*out));
 }
 
 void
 health_set_addr(struct server_slot *s, const struct addr *a)
 {
-	seq_write(&s->addr_seq, &s->addr, a, sizeof(*a));
+	latch_write(&s->addr_seq, &s->addr[0], &s->addr[1], a, sizeof(*a));
 }
 
 void
 health_info(const struct server_slot *s, char out[HEALTH_INFO_MAX])
 {
-	seq_read(&s->info_seq, out, s->info, HEALTH_INFO_MAX);
+	latch_read(&s->info_seq, out, s->info[0], s->info[1], HEALTH_INFO_MAX);
 	out[HEALTH_INFO_MAX - 1] = '\0';
 }
 
@@ -66,7 +67,7 @@ health_set_info(struct server_slot *s, const char *info)
 
 	memset(text, 0, sizeof(text));
 	strncpy(text, info, sizeof(text) - 1);
-	seq_write(&s->info_seq, s->info, text, sizeof(text));
+	latch_write(&s->info_seq, s->info[0], s->info[1], text, sizeof(text));
 }
 
 const char *
@@ -88,9 +89,9 @@ health_word(const struct server_slot *s)
 static const struct {
 	const char *name, *text;
 } results[] = {
-	[HEALTH_UNKNOWN] = { "UNK", "unknown" },
-	[HEALTH_INI] = { "INI", "initializing" },
-	[HEALTH_SOCKERR] = { "SOCKERR", "socket error" },
+	[HEALTH_UNKNOWN] = { "UNK", "Unknown" },
+	[HEALTH_INI] = { "INI", "Initializing" },
+	[HEALTH_SOCKERR] = { "SOCKERR", "Socket error" },
 	[HEALTH_L4OK] = { "L4OK", "Layer4 check passed" },
 	[HEALTH_L4TOUT] = { "L4TOUT", "Layer4 timeout" },
 	[HEALTH_L4CON] = { "L4CON", "Layer4 connection problem" },
@@ -112,5 +113,5 @@ health_result_name(enum health_result r)
 const char *
 health_result_text(enum health_result r)
 {
-	return (unsigned)r < sizeof(results) / sizeof(results[0]) ? results[r].text : "unknown";
+	return (unsigned)r < sizeof(results) / sizeof(results[0]) ? results[r].text : "Unknown";
 }

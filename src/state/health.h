@@ -5,8 +5,9 @@
  * A slot belongs to one server of one backend, found by both names, and stays
  * that server's over reloads, so that health, DRAIN and MAINT, counters and
  * current connections carry over by themselves.  Each group of fields has one
- * kind of writer, named here; texts are guarded by a sequence number (odd
- * while being written).
+ * kind of writer, named here; what is longer than one atomic step stands
+ * twice: the writer fills the copy that nobody reads and then raises the
+ * number that says which one counts.
  */
 #ifndef DURWARD_HEALTH_H
 #define DURWARD_HEALTH_H
@@ -40,7 +41,7 @@ struct server_slot {
 
 	/* address: the master at load, then the resolver; see health_addr */
 	_Alignas(64) _Atomic uint32_t addr_seq;
-	struct addr addr;			/* ADDR_NONE: does not resolve (yet) */
+	struct addr addr[2];			/* ADDR_NONE: does not resolve (yet) */
 
 	/* the checker's */
 	_Alignas(64) _Atomic uint32_t state;	/* enum health_state */
@@ -54,7 +55,7 @@ struct server_slot {
 	_Atomic int64_t downtime_ms;		/* of the periods that are over */
 	counter probes, probe_failures, downs;
 	_Atomic uint32_t info_seq;
-	char info[HEALTH_INFO_MAX];		/* why the last probe failed */
+	char info[2][HEALTH_INFO_MAX];		/* why the last probe failed */
 
 	/* the clerk's */
 	_Alignas(64) _Atomic uint32_t admin;	/* enum health_admin */
