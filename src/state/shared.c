@@ -265,19 +265,22 @@ settle_server(struct server_slot *v, const struct conf_server *cs, const struct 
 	struct addr was, a = cs->addr;
 
 	health_addr(v, &was);
-	if (cs->is_dns) {
-		if (is_new || was.port != cs->addr.port) {
-			a.family = ADDR_NONE;
-			health_set_addr(v, &a);
-			renew_health(v, checked);
-			atomic_store(&v->state, HEALTH_DOWN);	/* until it resolves */
-		}
-	} else if (is_new || !addr_equal(&was, &a)) {
-		health_set_addr(v, &a);
-		renew_health(v, checked);
-	}
 	if (atomic_exchange(&v->checked, checked) != checked)
 		renew_health(v, checked);
+	if (!cs->is_dns) {
+		if (is_new || !addr_equal(&was, &a)) {
+			health_set_addr(v, &a);
+			renew_health(v, checked);
+		}
+		return;
+	}
+	if (is_new || was.port != a.port) {
+		was = (struct addr){ .family = ADDR_NONE, .port = a.port };
+		health_set_addr(v, &was);
+		renew_health(v, checked);
+	}
+	if (was.family == ADDR_NONE)
+		atomic_store(&v->state, HEALTH_DOWN);	/* until it resolves */
 }
 
 static int
