@@ -101,8 +101,14 @@ def with_cpu(peer, measure):
 
 # -- the table
 
-def shown(value, form='%.2f'):
-    return '-' if value is None else form % value
+def shown(value):
+    if value is None:
+        return '-'
+    return ('%.3f' if value < 10 else '%.1f' if value < 1000 else '%.0f') % value
+
+
+def ratio(ours, theirs):
+    return 'x %.2f' % (ours / theirs) if ours is not None and theirs else '-'
 
 
 def table(title, columns, rows, better):
@@ -110,9 +116,7 @@ def table(title, columns, rows, better):
     print('\n%s' % title)
     print('  %-16s' % '' + ''.join('%16s' % c for c in columns))
     for label, row in rows.items():
-        print('  %-16s' % label + ''.join(
-            '%16s' % shown(row.get(c), '%.1f' if (row.get(c) or 0) < 1000 else '%.0f')
-            for c in columns))
+        print('  %-16s' % label + ''.join('%16s' % shown(row.get(c)) for c in columns))
     ours = rows.get('durward')
     others = {k: r for k, r in rows.items() if k not in ('durward', DIRECT)}
     if not ours or not others:
@@ -123,8 +127,8 @@ def table(title, columns, rows, better):
         for c in columns:
             values = [r[c] for r in pick if r.get(c)]
             best = (max if better[c] == 'more' else min)(values) if values else None
-            ratios.append(ours[c] / best if best and ours.get(c) is not None else None)
-        print('  %-16s' % what + ''.join('%16s' % shown(r, 'x %.2f') for r in ratios))
+            ratios.append(ratio(ours.get(c), best))
+        print('  %-16s' % what + ''.join('%16s' % r for r in ratios))
     sys.stdout.flush()
 
 
