@@ -30,10 +30,12 @@ report_listener(const struct report *r, unsigned l)
 }
 
 /* Each of its sockets is a pool, and each pool needs a worker at accept or
- * with a client. */
+ * with a client.  After a reload one on its way there will do: the socket
+ * listens, and a monitor must not take a new listener for a failure. */
 static bool
 listener_accepts(const struct report *r, unsigned l)
 {
+	uint32_t least = atomic_load(&r->shared->head->reloads) > 0 ? WORKER_STARTING : WORKER_IDLE;
 	unsigned i, pools = 0, n = shared_workers(r->shared);
 	bool seen[SHARED_POOLS] = { false };
 
@@ -42,7 +44,7 @@ listener_accepts(const struct report *r, unsigned l)
 
 		uint32_t pool = w->pool;	/* once: it may change under us */
 
-		if (atomic_load(&w->pid) == 0 || atomic_load(&w->state) < WORKER_IDLE ||
+		if (atomic_load(&w->pid) == 0 || atomic_load(&w->state) < least ||
 		    w->listener != r->map->listener[l] || pool >= SHARED_POOLS || seen[pool])
 			continue;
 		seen[pool] = true;

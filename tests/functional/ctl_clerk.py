@@ -196,6 +196,29 @@ def test_reloads_at_the_same_time():
     equal([(r.returncode, r.stderr) for r in results], [(0, '')] * 6)
 
 
+def test_ping_succeeds_all_through_reloads():
+    """keepalived must not move the address because of one."""
+    daemon, _ = start()
+    pings, end = [], threading.Event()
+
+    def ping():
+        while not end.is_set():
+            run = daemon.ctl('ping')
+            pings.append((run.returncode, run.stderr))
+    thread = threading.Thread(target=ping)
+    thread.start()
+    for i in range(8):
+        more = 'listener "more" { bind = {"127.0.0.1:@more@"} protocol = "tls" ' \
+            'default = "one.ingress" }\n'
+        daemon.write(CONF + (more if i % 2 == 0 else ''))
+        good(daemon, 'reload')
+        seen = len(pings)
+        wait_for(lambda: len(pings) > seen + 3, 10, 'some pings')
+    end.set()
+    thread.join()
+    equal([p for p in pings if p != (0, '')], [], 'failures of %d' % len(pings))
+
+
 def test_the_socket_is_its_owners():
     daemon, _ = start()
     mode = os.stat(daemon.dir + '/durward.sock').st_mode
