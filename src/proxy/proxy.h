@@ -39,7 +39,7 @@ struct proxy {
 	 * waits on them returns; -1 none.  See daemon/worker.c. */
 	volatile sig_atomic_t stop;		/* enum proxy_stop */
 	volatile sig_atomic_t client_fd, server_fd;
-	volatile sig_atomic_t client_idle;	/* HTTP, between requests: PROXY_FINISH ends it too */
+	volatile sig_atomic_t client_idle;	/* statistics, between requests: PROXY_FINISH ends it */
 };
 
 #endif
