@@ -10,243 +10,23 @@
  * the other.
  */
 #include "config.h"
-#include "proxy/http_exchange.h"
+#include "proxy/http_move.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "proxy/dial.h"
 #include "proxy/http_kept.h"
 #include "proxy/relay.h"
-#include "proxy/send_proxy.h"
 #include "proxy/session_http.h"
 #include "wire/http_write.h"
 
-#define LAST_WORD_MS	1000	/* for our answer to reach one who still sends */
-#define PATIENCE_MS	1000	/* a server silent for longer: see the client leave, too */
-
-_Alignas(4096) static char request_head[HTTP_REQUEST_MAX + 2048];
 _Alignas(4096) static char answer_in[HTTP_RESPONSE_MAX + 4096];	/* as it comes */
 _Alignas(4096) static char answer_head[HTTP_RESPONSE_MAX + 2048];	/* as it goes */
-
-struct bytes {			/* not yet sent */
-	const char *p;
-	size_t len;
-};
-
-struct server {			/* the connection in use */
-	int fd;
-	uint32_t slot;
-	struct addr addr;
-	bool reused;		/* it was kept: may turn out to be closed */
-	bool ours;		/* it began with a PROXY header: for this client alone */
-};
-
-struct exchange {		/* what is moving */
-	struct http_exchange *x;
-	struct session *s;
-	const struct conf_backend *backend;
-	struct server server;
-	struct bytes up[3];	/* to the server: PROXY header, head, body so far */
-	struct bytes down[2];	/* to the client: head, body so far */
-	struct bytes first;	/* of the body: what came with the head */
-	bool repeatable;	/* safe, and all of it still at hand */
-	bool holds_back;	/* the client sends its body after a 100 */
-	size_t in_len;		/* of answer_in */
-	struct http_body answer;
-	bool up_broken;		/* the server takes no more of the request */
-	bool server_eof;
-	uint64_t bytes_in, bytes_out;
-};
-
-enum step {
-	STEP_ON,
-	STEP_DONE,
-	STEP_ANSWERED,		/* by us, in the server's place */
-	STEP_BAD_ANSWER,
-	STEP_SERVER_GONE,
-	STEP_CLIENT_GONE,
-	STEP_SLOW_SERVER,
-	STEP_SLOW_CLIENT,
-	STEP_BAD_REQUEST,
-	STEP_STOPPED
-};
-
-static struct counters *
-backend_counters(const struct session *s)
-{
-	return &s->p->shared->backend[s->p->map->backend[s->backend]].c;
-}
-
-static struct counters *
-server_counters(const struct session *s)
-{
-	return &s->p->shared->server[s->p->map->server[s->backend][s->server]].c;
-}
-
-static bool
-stopped(const struct session *s)
-{
-	return s->p->stop >= PROXY_KILLED;
-}
-
-static void
-set_limit(int fd, int which, int ms)
-{
-	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	setsockopt(fd, SOL_SOCKET, which, &tv, sizeof(tv));
-}
-
-/* --- answers of our own -------------------------------------------------------- */
-
-static void
-count_status(struct session *s, int status)
-{
-	int class = status >= 100 && status < 600 ? status / 100 - 1 : 5;
-
-	counter_add(&s->p->listener_slot->c.status[class], 1);
-	if (s->backend >= 0)
-		counter_add(&backend_counters(s)->status[class], 1);
-	if (s->backend >= 0 && s->server >= 0)
-		counter_add(&server_counters(s)->status[class], 1);
-}
-
-/* All of a few bytes: false where the client takes them not in time. */
-static bool
-send_whole(struct session *s, const char *p, size_t len)
-{
-	struct pollfd pfd = { s->client, POLLOUT, 0 };
-	int ms = s->p->listener->timeouts.client;
-	ssize_t n;
-
-	while (len > 0) {
-		n = send(s->client, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n > 0) {
-			p += n;
-			len -= (size_t)n;
-		} else if (errno == EAGAIN && poll(&pfd, 1, ms > 0 ? ms : -1) == 0)
-			return false;
-		else if ((errno != EAGAIN && errno != EINTR) || stopped(s))
-			return false;
-	}
-	return true;
-}
-
-void
-http_exchange_answer(struct http_exchange *x, unsigned status, bool close_after)
-{
-	struct session *s = x->s;
-	char buf[HTTP_ERROR_MAX];
-	ssize_t n;
-
-	/* a body that we did not read would be taken for the next request */
-	if (!x->body.done || !x->req.head.keep_alive || s->p->stop != PROXY_GO_ON)
-		close_after = true;
-	n = http_write_error(status, x->req.head.minor, close_after, x->is_head, buf, sizeof(buf));
-	x->status = (int)status;
-	x->keep_client = !close_after;
-	count_status(s, x->status);
-	if (n <= 0)
-		return;
-	if (close_after) {
-		session_last_word(s, buf, (size_t)n, LAST_WORD_MS);
-		return;
-	}
-	if (!send_whole(s, buf, (size_t)n))
-		x->keep_client = false;
-	s->bytes_out += (size_t)n;
-}
-
-/* --- towards the server ----------------------------------------------------------- */
-
-/* The head as this server gets it. */
-static void
-write_head(void *arg, unsigned server)
-{
-	struct exchange *e = arg;
-	const struct conf_service *service = e->backend->service;
-	const char *name = e->backend->server[server].name;
-	struct http_request_change change;
-	char from[ADDR_IP_STRLEN];
-	ssize_t n;
-
-	memset(&change, 0, sizeof(change));
-	change.connection = e->x->req.upgrade ? HTTP_CONNECTION_UPGRADE : HTTP_CONNECTION_KEEP;
-	/* a client of a unix: socket has no address to tell */
-	if (service->forwarded_for && e->s->from.family != ADDR_UNIX) {
-		change.client.p = addr_format_ip(&e->s->from, from);
-		change.client.len = strlen(from);
-	}
-	if (service->server_name_header[0] != '\0') {
-		change.name.p = service->server_name_header;
-		change.name.len = strlen(service->server_name_header);
-		change.value.p = name;
-		change.value.len = strlen(name);
-	}
-	n = http_write_request(&e->x->req, &change, request_head, sizeof(request_head));
-	e->up[1].p = request_head;
-	e->up[1].len = n > 0 ? (size_t)n : 0;
-}
-
-static bool
-waits(const struct bytes *b, int n)
-{
-	while (n-- > 0)
-		if (b[n].len > 0)
-			return true;
-	return false;
-}
-
-static void
-took(struct bytes *b, int n, size_t sent)
-{
-	int i;
-
-	for (i = 0; i < n && sent > 0; i++) {
-		size_t k = sent < b[i].len ? sent : b[i].len;
-
-		b[i].p += k;
-		b[i].len -= k;
-		sent -= k;
-	}
-}
-
-static int
-to_iov(const struct bytes *b, int n, struct iovec *iov)
-{
-	int i, k = 0;
-
-	for (i = 0; i < n; i++) {
-		if (b[i].len == 0)
-			continue;
-		iov[k].iov_base = (char *)(uintptr_t)b[i].p;
-		iov[k].iov_len = b[i].len;
-		k++;
-	}
-	return k;
-}
-
-static ssize_t
-send_bytes(int fd, struct bytes *b, int n, int flags)
-{
-	struct iovec iov[3];
-	struct msghdr m = { .msg_iov = iov };
-	ssize_t sent;
-
-	m.msg_iovlen = (size_t)to_iov(b, n, iov);
-	sent = sendmsg(fd, &m, MSG_NOSIGNAL | flags);
-	if (sent > 0)
-		took(b, n, (size_t)sent);
-	return sent;
-}
 
 /* The body that came with the head. */
 static bool
@@ -271,169 +51,13 @@ first_body(struct exchange *e)
 	return v == HTTP_OK || v == HTTP_MORE;
 }
 
-static void
-use_server(struct exchange *e, int fd, bool reused)
-{
-	e->server.fd = fd;
-	e->server.reused = reused;
-	e->s->p->server_fd = fd;
-}
-
-static void
-drop_server(struct exchange *e)
-{
-	e->s->p->server_fd = -1;
-	if (e->server.fd >= 0)
-		close(e->server.fd);
-	e->server.fd = -1;
-}
-
-/* A kept connection to the chosen server, if there is one worth trying. */
-static bool
-try_kept(struct exchange *e)
-{
-	struct session *s = e->s;
-	struct bytes up[3];
-	int fd;
-
-	if (e->backend->service->send_proxy != CONF_PROXY_OFF)
-		return false;
-	e->server.slot = s->p->map->server[s->backend][s->server];
-	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
-	while ((fd = http_kept_take(e->server.slot, &e->server.addr)) >= 0) {
-		/* closed, or there is an answer in it that nobody asked for? */
-		if (!http_kept_stale(fd)) {
-			memcpy(up, e->up, sizeof(up));
-			if (send_bytes(fd, e->up, 3, MSG_DONTWAIT) > 0) {
-				use_server(e, fd, true);
-				counter_add(&server_counters(s)->reused, 1);
-				counters_count(server_counters(s), clock_ms());
-				s->connect_us = 0;
-				return true;
-			}
-			memcpy(e->up, up, sizeof(up));
-		}
-		close(fd);
-	}
-	return false;
-}
-
-static bool
-no_server(struct exchange *e, enum dial_verdict v)
-{
-	struct session *s = e->s;
-
-	switch (v) {
-	case DIAL_OK:
-		return true;
-	case DIAL_NO_SERVER:
-		session_reject(s, REJECT_NO_SERVER, 'S', 'C');
-		http_exchange_answer(e->x, 503, false);
-		return false;
-	case DIAL_QUEUE_TIMEOUT:
-		session_reject(s, REJECT_NO_SERVER, 's', 'Q');
-		http_exchange_answer(e->x, 503, false);
-		return false;
-	case DIAL_CLIENT_GONE:
-		session_code(s, 'C', 'Q');
-		break;
-	case DIAL_STOPPED:
-		session_code(s, s->p->stop == PROXY_SERVER_DOWN ? 'D' : 'K', 'C');
-		break;
-	}
-	e->x->keep_client = false;
-	return false;
-}
-
-/* server-name-header: the head differs from server to server. */
-struct name_server {
-	struct exchange *e;
-	struct iovec *iov;
-};
-
-static void
-name_server(void *arg, unsigned server)
-{
-	struct name_server *ns = arg;
-
-	write_head(ns->e, server);
-	to_iov(ns->e->up, 3, ns->iov);
-}
-
-/* How long a read from a server waits before wait_server does. */
-static int
-first_wait(int ms)
-{
-	return ms > 0 && ms < PATIENCE_MS ? ms : PATIENCE_MS;
-}
-
-/* A fresh connection: the next server in order where one refuses. */
-static bool
-dial_fresh(struct exchange *e)
-{
-	bool named = e->backend->service->server_name_header[0] != '\0';
-	static uint8_t proxy[SEND_PROXY_MAX];
-	struct session *s = e->s;
-	struct iovec iov[3];
-	struct name_server ns = { e, iov };
-	struct dial d;
-	int n;
-
-	e->up[0].p = (const char *)proxy;
-	e->up[0].len = send_proxy_format(s, proxy);
-	e->server.ours = e->up[0].len > 0;
-	n = to_iov(e->up, 3, iov);
-	if (!no_server(e, dial_run(s, iov, n, true, named ? name_server : NULL, &ns, &d)))
-		return false;
-	took(e->up, 3, d.sent);
-	use_server(e, d.fd, false);
-	e->server.slot = s->p->map->server[s->backend][s->server];
-	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
-	set_limit(d.fd, SO_RCVTIMEO, first_wait(e->backend->timeouts.server));
-	return true;
-}
-
-static bool
-reach_server(struct exchange *e)
-{
-	struct session *s = e->s;
-
-	s->server = -1;
-	if (!no_server(e, dial_choose(s)))
-		return false;
-	write_head(e, (unsigned)s->server);
-	if (e->up[1].len == 0) {
-		session_code(s, 'I', 'R');
-		http_exchange_answer(e->x, 431, true);
-		return false;
-	}
-	if (!try_kept(e) && !dial_fresh(e))
-		return false;
-	e->x->sent_us = clock_us();
-	return true;
-}
-
-/* A kept connection turned out to be closed, and not a byte of an answer came:
- * once more on a fresh one, where that is safe. */
-static enum step
-try_again(struct exchange *e)
-{
-	if (!e->server.reused || !e->repeatable || stopped(e->s))
-		return STEP_SERVER_GONE;
-	drop_server(e);
-	e->up_broken = e->server_eof = false;
-	write_head(e, (unsigned)e->s->server);
-	e->up[2] = e->first;
-	return dial_fresh(e) ? STEP_ON : STEP_ANSWERED;
-}
-
 /* --- towards the client -------------------------------------------------------------- */
 
 static bool
 may_keep(const struct exchange *e)
 {
 	const struct session *s = e->s;
-	bool sent = e->x->body.done && !waits(e->up, 3) && !e->up_broken;
+	bool sent = e->x->body.done && !http_bytes_wait(e->up, 3) && !e->up_broken;
 
 	return sent && e->x->req.head.keep_alive && s->p->stop == PROXY_GO_ON &&
 	    e->x->resp.head.framing != HTTP_UNTIL_CLOSE &&
@@ -470,7 +94,7 @@ pass_interim(struct exchange *e)
 	if (e->x->req.head.minor == 0)
 		return true;
 	n = http_write_response(&e->x->resp, 1, HTTP_CONNECTION_KEEP, answer_head, sizeof(answer_head));
-	if (n < 0 || !send_whole(e->s, answer_head, (size_t)n))
+	if (n < 0 || !http_own_send(e->s, answer_head, (size_t)n))
 		return false;
 	e->bytes_out += (size_t)n;
 	return true;
@@ -489,9 +113,9 @@ wait_client(struct exchange *e)
 static enum step
 write_client(struct exchange *e, bool wait)
 {
-	ssize_t n = send_bytes(e->s->client, e->down, 2, MSG_DONTWAIT);
+	ssize_t n = http_bytes_send(e->s->client, e->down, 2, MSG_DONTWAIT);
 
-	if (stopped(e->s))
+	if (http_stopped(e->s))
 		return STEP_STOPPED;
 	if (n < 0 && errno == EAGAIN)
 		return wait ? wait_client(e) : STEP_ON;
@@ -509,7 +133,7 @@ flush_client(struct exchange *e)
 {
 	enum step step = STEP_ON;
 
-	while (step == STEP_ON && waits(e->down, 1))
+	while (step == STEP_ON && http_bytes_wait(e->down, 1))
 		step = write_client(e, true);
 	return step == STEP_ON ? STEP_DONE : step;
 }
@@ -542,7 +166,7 @@ take_head(struct exchange *e)
 	x->answered = true;
 	x->answer_us = clock_us();
 	x->status = (int)x->resp.status;
-	count_status(e->s, x->status);
+	http_own_count(e->s, x->status);
 	http_body_init(&e->answer, &x->resp.head);
 	if (!pass_head(e))
 		return STEP_BAD_ANSWER;
@@ -598,8 +222,8 @@ wait_server(struct exchange *e)
 	};
 	int ms = e->backend->timeouts.server, n;
 
-	n = poll(pfd, 2, ms <= 0 ? -1 : ms > PATIENCE_MS ? ms - PATIENCE_MS : 0);
-	if (stopped(e->s))
+	n = poll(pfd, 2, ms <= 0 ? -1 : ms > HTTP_PATIENCE_MS ? ms - HTTP_PATIENCE_MS : 0);
+	if (http_stopped(e->s))
 		return STEP_STOPPED;
 	if (n == 0)
 		return STEP_SLOW_SERVER;
@@ -618,7 +242,7 @@ read_server(struct exchange *e, bool wait)
 		return STEP_BAD_ANSWER;
 	do {
 		n = recv(e->server.fd, at, room, wait ? 0 : MSG_DONTWAIT);
-		if (stopped(e->s))
+		if (http_stopped(e->s))
 			return STEP_STOPPED;
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
@@ -643,7 +267,7 @@ read_client(struct exchange *e)
 	size_t used = 0;
 	ssize_t n = recv(s->client, s->head, SESSION_HEAD, MSG_DONTWAIT);
 
-	if (stopped(s))
+	if (http_stopped(s))
 		return STEP_STOPPED;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return STEP_ON;
@@ -663,7 +287,7 @@ read_client(struct exchange *e)
 static enum step
 write_server(struct exchange *e)
 {
-	ssize_t n = send_bytes(e->server.fd, e->up, 3, MSG_DONTWAIT);
+	ssize_t n = http_bytes_send(e->server.fd, e->up, 3, MSG_DONTWAIT);
 
 	if (n >= 0 || errno == EAGAIN || errno == EINTR)
 		return STEP_ON;
@@ -677,7 +301,7 @@ write_server(struct exchange *e)
 static enum step
 turn(struct exchange *e)
 {
-	bool up = waits(e->up, 3), down = waits(e->down, 2);
+	bool up = http_bytes_wait(e->up, 3), down = http_bytes_wait(e->down, 2);
 	bool more = !e->x->body.done && !up && !e->up_broken;
 	bool hear = !down && !e->server_eof && !(e->x->answered && e->answer.done);
 	struct pollfd pfd[2] = {
@@ -693,7 +317,7 @@ turn(struct exchange *e)
 	if (pfd[1].events == 0)
 		pfd[1].fd = -1;
 	n = poll(pfd, 2, wait > 0 ? wait : -1);
-	if (stopped(e->s))
+	if (http_stopped(e->s))
 		return STEP_STOPPED;
 	if (n < 0)
 		return STEP_ON;
@@ -703,7 +327,7 @@ turn(struct exchange *e)
 		step = write_server(e);
 	if (step == STEP_ON && hear && pfd[1].revents & (POLLIN | POLLERR | POLLHUP))
 		step = read_server(e, false);
-	if (step == STEP_ON && waits(e->down, 2))
+	if (step == STEP_ON && http_bytes_wait(e->down, 2))
 		step = write_client(e, false);
 	if (step == STEP_ON && more && pfd[0].revents & (POLLIN | POLLERR | POLLHUP))
 		step = read_client(e);
@@ -716,9 +340,9 @@ move(struct exchange *e)
 	enum step step = STEP_ON;
 
 	while (step == STEP_ON) {
-		bool asked = (e->x->body.done || e->up_broken) && !waits(e->up, 3);
+		bool asked = (e->x->body.done || e->up_broken) && !http_bytes_wait(e->up, 3);
 
-		if (e->x->answered && !waits(e->down, 2)) {
+		if (e->x->answered && !http_bytes_wait(e->down, 2)) {
 			/* an early answer: the body still goes where it was sent */
 			if (e->answer.done && (asked || e->server_eof))
 				return STEP_DONE;
@@ -727,16 +351,16 @@ move(struct exchange *e)
 		}
 		if (!asked)
 			step = turn(e);
-		else if (waits(e->down, 2))
+		else if (http_bytes_wait(e->down, 2))
 			step = write_client(e, true);
 		else
 			step = read_server(e, true);
 		if (step == STEP_SERVER_GONE)
-			step = try_again(e);
+			step = http_server_again(e);
 	}
 	/* one who has the answer need not send the rest of its body */
 	if ((step == STEP_CLIENT_GONE || step == STEP_SLOW_CLIENT) && e->x->answered &&
-	    e->answer.done && !waits(e->down, 2))
+	    e->answer.done && !http_bytes_wait(e->down, 2))
 		return STEP_DONE;
 	return step;
 }
@@ -790,7 +414,7 @@ fail(struct exchange *e, unsigned status, char cause, char phase)
 		relay_reset(e->s->client);
 		return;
 	}
-	http_exchange_answer(e->x, status, false);
+	http_own_answer(e->x, status, false);
 }
 
 static void
@@ -805,32 +429,32 @@ finish(struct exchange *e, enum step step)
 			tunnel(e);
 		else if (!x->keep_client && (x->req.head.keep_alive || !x->body.done))
 			/* it may send on: the answer must arrive all the same */
-			session_last_word(s, NULL, 0, LAST_WORD_MS);
+			session_last_word(s, NULL, 0, HTTP_LAST_WORD_MS);
 		break;
 	case STEP_ANSWERED:
 		break;
 	case STEP_BAD_ANSWER:
-		counter_add(&backend_counters(s)->response_errors, 1);
-		counter_add(&server_counters(s)->response_errors, 1);
+		counter_add(&http_backend_counters(s)->response_errors, 1);
+		counter_add(&http_server_counters(s)->response_errors, 1);
 		fail(e, 502, 'P', 'H');
 		break;
 	case STEP_SERVER_GONE:
-		counter_add(&backend_counters(s)->server_aborts, 1);
-		counter_add(&server_counters(s)->server_aborts, 1);
+		counter_add(&http_backend_counters(s)->server_aborts, 1);
+		counter_add(&http_server_counters(s)->server_aborts, 1);
 		if (!x->answered) {
-			counter_add(&backend_counters(s)->response_errors, 1);
-			counter_add(&server_counters(s)->response_errors, 1);
+			counter_add(&http_backend_counters(s)->response_errors, 1);
+			counter_add(&http_server_counters(s)->response_errors, 1);
 		}
 		fail(e, 502, 'S', 'H');
 		break;
 	case STEP_SLOW_SERVER:
-		counter_add(&backend_counters(s)->response_errors, 1);
-		counter_add(&server_counters(s)->response_errors, 1);
+		counter_add(&http_backend_counters(s)->response_errors, 1);
+		counter_add(&http_server_counters(s)->response_errors, 1);
 		fail(e, 504, 's', 'H');
 		break;
 	case STEP_CLIENT_GONE:
-		counter_add(&backend_counters(s)->client_aborts, 1);
-		counter_add(&server_counters(s)->client_aborts, 1);
+		counter_add(&http_backend_counters(s)->client_aborts, 1);
+		counter_add(&http_server_counters(s)->client_aborts, 1);
 		abort_client(e, 'C', x->answered ? 'D' : 'H');
 		break;
 	case STEP_SLOW_CLIENT:
@@ -870,13 +494,13 @@ http_exchange_run(struct http_exchange *x)
 	http_response_init(&x->resp);
 	if (!first_body(&e)) {
 		session_reject(s, REJECT_MALFORMED, 'P', 'R');
-		http_exchange_answer(x, 400, true);
-	} else if (reach_server(&e)) {
-		counters_request(backend_counters(s), clock_ms());
+		http_own_answer(x, 400, true);
+	} else if (http_server_reach(&e)) {
+		counters_request(http_backend_counters(s), clock_ms());
 		session_title(s);
 		atomic_store_explicit(&s->p->slot->state, WORKER_RELAYING, memory_order_relaxed);
 		finish(&e, move(&e));
-		drop_server(&e);
+		http_server_drop(&e);
 	}
 	s->bytes_in += e.bytes_in;
 	s->bytes_out += e.bytes_out;

@@ -44,6 +44,6 @@ void http_exchange_run(struct http_exchange *x);
 
 /* An answer of durward's own; counts its status.  Closes the client's side
  * politely where close. */
-void http_exchange_answer(struct http_exchange *x, unsigned status, bool close);
+void http_own_answer(struct http_exchange *x, unsigned status, bool close);
 
 #endif

@@ -117,7 +117,7 @@ refuse(struct session *s, struct http_exchange *x, unsigned status, enum reject 
 {
 	session_reject(s, why, cause, 'R');
 	x->body.done = false;	/* whatever follows is not to be trusted */
-	http_exchange_answer(x, status, true);
+	http_own_answer(x, status, true);
 }
 
 /* A TLS client on a plain port: it understands an alert (unexpected_message). */
@@ -246,7 +246,7 @@ serve_request(struct session *s, struct http_exchange *x)
 		x->keep_client = false;	/* denied: closed at once */
 		return;
 	}
-	http_exchange_answer(x, 404, false);
+	http_own_answer(x, 404, false);
 }
 
 static void
