@@ -151,20 +151,25 @@ say_change(const struct probes *p, const struct target *t, enum health_state sta
 	const struct conf_backend *cb = &p->c->conf->backend[t->backend];
 	const struct probe *q = &t->probe;
 	unsigned active, backup;
-	char code[32] = "", info[HEALTH_INFO_MAX + 16] = "";
+	char code[32] = "", info[HEALTH_INFO_MAX + 16] = "", tail[96];
+	int queued = atomic_load(&p->c->shared->backend[p->c->map->backend[t->backend]].c.queued);
 
 	count_servers(p->c, t->backend, &active, &backup);
 	if (q->code != 0)
 		snprintf(code, sizeof(code), ", code: %d", q->code);
 	if (q->info[0] != '\0')
 		snprintf(info, sizeof(info), ", info: \"%s\"", q->info);
+	if (state == HEALTH_UP)
+		snprintf(tail, sizeof(tail), "0 sessions requeued, %d total in queue", queued);
+	else
+		snprintf(tail, sizeof(tail), "%d sessions active, 0 requeued, %d remaining in queue",
+		    atomic_load(&t->slot->c.current), queued);
 	log_at(LOG_NOTICE, "Server %s/%s is %s, reason: %s%s%s, check duration: %lldms. "
-	    "%u active and %u backup servers left.%s %d sessions active, 0 requeued, %d remaining in queue.",
+	    "%u active and %u backup servers %s.%s %s.",
 	    cb->name, cb->server[t->server].name, state == HEALTH_UP ? "UP" : "DOWN",
 	    health_result_text(q->result), code, info, (long long)us / 1000, active, backup,
-	    active == 0 && backup > 0 ? " Running on backup." : "",
-	    atomic_load(&t->slot->c.current),
-	    atomic_load(&p->c->shared->backend[p->c->map->backend[t->backend]].c.queued));
+	    state == HEALTH_UP ? "online" : "left",
+	    active == 0 && backup > 0 ? " Running on backup." : "", tail);
 	if (state == HEALTH_DOWN && active == 0 && backup == 0)
 		log_errx("backend %s has no server available!", cb->name);
 }
@@ -234,6 +239,10 @@ begin(struct probes *p, struct target *t, int64_t now)
 	struct addr a;
 
 	health_addr(t->slot, &a);
+	if (a.family == ADDR_NONE) {	/* down already; its first address gets the first probe */
+		health_set_info(t->slot, "its name does not resolve");
+		return;
+	}
 	if (t->probe.check->port != 0)
 		a.port = t->probe.check->port;
 	t->deadline_ms = now + t->probe.check->timeout_ms;
