@@ -325,7 +325,7 @@ master_start_resolver(struct master *m)
 		title_set("resolver");
 		if (sandbox_drop_user(&m->sandbox, SIGTERM, master) != 0)
 			_exit(EX_CONFIG);
-		resolver_run(m->gen->conf, &m->shared, m->gen->map);
+		resolver_run(m->gen->conf, &m->shared, m->gen->map, m->hint_fd);
 		_exit(EX_OK);
 	}
 	if (pid < 0)

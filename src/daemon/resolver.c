@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -47,18 +48,20 @@ pick(const struct addrinfo *list, const struct addr *now, uint16_t port, struct 
 	}
 }
 
-static void
+/* Returns whether the checker has something to look at. */
+static bool
 apply(const struct conf_backend *cb, const struct conf_server *cs, struct server_slot *v,
     const struct addrinfo *list, int error)
 {
-	char was[ADDR_STRLEN], is[ADDR_STRLEN], info[HEALTH_INFO_MAX];
+	char was[ADDR_STRLEN], is[ADDR_STRLEN], info[512];
 	struct addr now, next;
 
 	health_addr(v, &now);
 	if (list != NULL) {
 		pick(list, &now, now.port, &next);
+		atomic_store(&v->unresolved, 0);
 		if (next.family == ADDR_NONE || addr_equal(&next, &now))
-			return;
+			return false;
 		if (now.family != ADDR_NONE)
 			log_notice("Server %s/%s changed its address from %s to %s", cb->name, cs->name,
 			    addr_format(&now, true, was), addr_format(&next, true, is));
@@ -69,27 +72,26 @@ apply(const struct conf_backend *cb, const struct conf_server *cs, struct server
 		if (now.family == ADDR_NONE && !atomic_load(&v->checked))
 			atomic_store(&v->state, HEALTH_UP);
 		atomic_fetch_add(&v->hint, 1);
-		return;
+		return true;
 	}
 	snprintf(info, sizeof(info), "%s: %s", cs->address, gai_strerror(error));
-	if (now.family == ADDR_NONE) {
-		char before[HEALTH_INFO_MAX];
-
-		health_info(v, before);
-		if (before[0] == '\0')
-			log_warnx("Server %s/%s is DOWN: its name does not resolve: %s", cb->name, cs->name, info);
-		health_set_info(v, info);
-	} else {
-		log_info("Server %s/%s keeps its last address: %s", cb->name, cs->name, info);
-	}
+	/* once, not at every look; what the last probe said is the checker's to write */
+	if (atomic_exchange(&v->unresolved, 1))
+		return false;
+	if (now.family == ADDR_NONE)
+		log_warnx("Server %s/%s is DOWN: its name does not resolve: %s", cb->name, cs->name, info);
+	else
+		log_warnx("Server %s/%s keeps its last address: %s", cb->name, cs->name, info);
+	return false;
 }
 
 void
-resolver_run(const struct conf *c, const struct shared *s, const struct shared_map *m)
+resolver_run(const struct conf *c, const struct shared *s, const struct shared_map *m, int hint_fd)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
 	const char *last = NULL;
 	struct addrinfo *list = NULL;
+	uint64_t changed = 0;
 	unsigned b, k;
 	int error = 0;
 
@@ -106,9 +108,12 @@ resolver_run(const struct conf *c, const struct shared *s, const struct shared_m
 				error = getaddrinfo(cs->address, NULL, &hints, &list);
 				last = cs->address;
 			}
-			apply(&c->backend[b], cs, &s->server[m->server[b][k]], error == 0 ? list : NULL, error);
+			if (apply(&c->backend[b], cs, &s->server[m->server[b][k]], error == 0 ? list : NULL, error))
+				changed++;
 		}
 	}
 	if (list != NULL)
 		freeaddrinfo(list);
+	if (changed > 0 && write(hint_fd, &changed, sizeof(changed)) < 0)
+		log_debug("the checker has enough to do");
 }

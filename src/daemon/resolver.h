@@ -16,7 +16,8 @@
 bool resolver_needed(const struct conf *c);
 
 /* Look each up; log changes of address, and names that do not resolve (once
- * a state, not once a look).  A name that fails keeps its last good address. */
-void resolver_run(const struct conf *c, const struct shared *s, const struct shared_map *m);
+ * a state, not once a look).  A name that fails keeps its last good address.
+ * hint_fd is raised where an address changed, so that it is probed at once. */
+void resolver_run(const struct conf *c, const struct shared *s, const struct shared_map *m, int hint_fd);
 
 #endif

@@ -42,6 +42,7 @@ struct server_slot {
 	/* address: the master at load, then the resolver; see health_addr */
 	_Alignas(64) _Atomic uint32_t addr_seq;
 	struct addr addr[2];			/* ADDR_NONE: does not resolve (yet) */
+	_Atomic uint32_t unresolved;		/* the resolver's: it said so already */
 
 	/* the checker's */
 	_Alignas(64) _Atomic uint32_t state;	/* enum health_state */

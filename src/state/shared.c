@@ -21,7 +21,7 @@
 #include "base/clock.h"
 
 #define MAGIC	UINT64_C(0x647572776172640a)	/* "durward\n" */
-#define LAYOUT	2u
+#define LAYOUT	3u
 #define PAGE	4096u
 
 struct layout {
