@@ -293,16 +293,14 @@ def job_probes(kinds, world, scratch):
 
 # -- the run
 
-def servers(world):
-    """The sink and the servers; returns their processes."""
-    started = []
+def servers(world, started):
+    """The sink and the servers; their processes are appended to started."""
     for what in ('hello', 'echo', 'bulk', 'http'):
         world[what] = peers.free_port()
         started.append(subprocess.Popen([LOAD, 'serve', what, str(world[what])]))
         peers.wait_port(world[what], started[-1])
     world['log'] = peers.free_port(socket.SOCK_DGRAM)
     started.append(subprocess.Popen([LOAD, 'sink', str(world['log'])]))
-    return started
 
 
 def chosen():
@@ -348,7 +346,7 @@ def main():
     print('%d s each, median of %d; load before: %.1f' % (
         SECONDS, ROUNDS, os.getloadavg()[0]))
     try:
-        started = servers(world)
+        servers(world, started)
         run(list(chosen()), world, scratch)
     finally:
         for p in started:
