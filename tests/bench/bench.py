@@ -7,6 +7,7 @@ machine, in turns.  `make bench` prints figures; it neither passes nor fails.
 	BENCH_ROUNDS	how often each is taken; the median counts (3)
 	BENCH_JOBS	a word or more of the jobs' titles, | between (all)
 	BENCH_PEERS	which, with spaces between (all that are installed)
+	NGINX_STREAM_MODULE	where nginx's ngx_stream_module.so lies, if unusual
 
 A processor second is one of the proxy's processes alone.  Load, servers and
 proxies share the machine, as its kernel does: compare within one run only.
@@ -310,7 +311,8 @@ def chosen():
         if kind.installed():
             yield kind
         else:
-            print('%s: not installed' % kind.label)
+            print('%s: not installed%s' % (
+                kind.label, ', or without its stream module' * (kind is peers.Nginx)))
 
 
 def run(kinds, world, scratch):
