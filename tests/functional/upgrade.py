@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""USR2 at a fixed rate of clients, executables that cannot start, and a
+master that is killed."""
+
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+
+from lib import (DURWARD, Durward, EchoBackend, alive, check, connect, equal,
+                 exchange, main, own, procs, scratch,
+                 simple_hello, wait_for)
+
+NAME = 'www.example.org'
+BACKEND = 'one.ingress.https'
+
+CONF = '''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+cluster "one" {
+    service "ingress" {
+        listeners = {"https"}
+        hosts     = {"www.example.org"}
+        servers   = {"a=127.0.0.1:@a@", "b=127.0.0.1:@b@",
+                     "gone=127.0.0.1:@nobody@"}
+        check { type = "tcp" interval = "200ms" timeout = "1s" }
+    }
+}
+'''
+
+
+def start(binary):
+    a, b = EchoBackend('a'), EchoBackend('b')
+    daemon = Durward(CONF, a=a.port, b=b.port, binary=binary)
+    daemon.wait_state(BACKEND, 'gone', 'DOWN')
+    return daemon, a, b
+
+
+def own_binary():
+    path = os.path.join(scratch(), 'durward')
+    shutil.copy(DURWARD, path)
+    plugin = os.path.join(os.path.dirname(DURWARD), 'durward-https.so')
+    if os.path.exists(plugin):
+        shutil.copy(plugin, os.path.dirname(path))
+    return path
+
+
+def opened(port):
+    hello = simple_hello(NAME)
+    s = connect(port)
+    equal(exchange(s, hello, len(hello)), hello)
+    return s
+
+
+class Rate:
+    """New connections at this rate, whatever becomes of those before: a
+    thread each, so that a stall shows as failures and not as a pause."""
+
+    def __init__(self, port, per_second=200):
+        self.port = port
+        self.pause = 1.0 / per_second
+        self.served, self.failures = 0, []
+        self._end = threading.Event()
+        self._lock = threading.Lock()
+        self._running = threading.Semaphore(0)
+        self.begun = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        own(self)
+
+    def _run(self):
+        due = time.monotonic()
+        while not self._end.is_set():
+            due = max(due + self.pause, time.monotonic() - 0.1)
+            time.sleep(max(0, due - time.monotonic()))
+            self.begun += 1
+            threading.Thread(target=self._one, daemon=True).start()
+
+    def _one(self):
+        try:
+            opened(self.port).close()
+            with self._lock:
+                self.served += 1
+        except Exception as e:
+            with self._lock:
+                self.failures.append(repr(e))
+
+    def wait_served(self, more):
+        goal = self.served + more
+        wait_for(lambda: self.served >= goal or self.failures, 30,
+                 '%d more connections' % more)
+
+    def stop(self):
+        self._end.set()
+        self._thread.join(5)
+        wait_for(lambda: self.served + len(self.failures) >= self.begun, 15,
+                 'the last connections')
+
+    def close(self):
+        self._end.set()
+
+
+def test_usr2_at_200_connections_a_second():
+    binary = own_binary()
+    daemon, a, b = start(binary)
+    equal(daemon.ctl('drain', BACKEND + '/a').returncode, 0)
+    held = opened(daemon.port('https'))
+    rate = Rate(daemon.port('https'))
+    rate.wait_served(100)
+    shutil.copy(DURWARD, binary + '.new')
+    os.rename(binary + '.new', binary)
+    old = daemon.pid
+    daemon.signal(signal.SIGUSR2)
+
+    def another():
+        try:
+            return daemon.pid_from_file() != old
+        except ValueError:
+            return False
+    wait_for(another, 20, 'another pid in the file')
+    daemon.follow()
+    daemon.wait_ready()
+    equal(procs.title(daemon.pid), 'durward: master')
+    before = len(a.clients())
+    rate.wait_served(300)
+    rate.stop()
+    equal(rate.failures[:3], [], 'failures among %d' % rate.begun)
+    equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+    # what the old one knew: health without a flap, and what operators said
+    equal({s: daemon.server_state(BACKEND, s) for s in ('a', 'b', 'gone')},
+          {'a': 'DRAIN', 'b': 'UP', 'gone': 'DOWN'})
+    equal(len(a.clients()), before, 'clients of the drained one')
+    equal(len(daemon.log_lines(r'Server .* is (UP|DOWN)')), 1,
+          'lines about changes')
+    check(alive(old), 'the old master left a connection alone')
+    held.close()
+    wait_for(lambda: not alive(old), 20, 'the old master to go')
+    opened(daemon.port('https')).close()
+
+
+def refuses(spoil, why):
+    """An executable that cannot take over: the old one says why, goes on as
+    if nothing had been, and takes over from a good one later."""
+    binary = own_binary()
+    daemon, a, b = start(binary)
+    held = opened(daemon.port('https'))
+    rate = Rate(daemon.port('https'))
+    rate.wait_served(50)
+    os.unlink(binary)
+    spoil(binary)
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log('the new executable did not start; this one goes on')
+    daemon.wait_log(why)
+    rate.wait_served(100)
+    rate.stop()
+    equal(rate.failures[:3], [], 'failures among %d' % rate.begun)
+    equal(daemon.pid_from_file(), daemon.pid, 'the pid file')
+    equal(procs.title(daemon.pid), 'durward: master')
+    equal(exchange(held, b'still', 5), b'still')
+    equal(daemon.ctl('ping').returncode, 0)
+    equal(daemon.ctl('reload').returncode, 0, 'a reload')
+    # and with a good one in its place
+    shutil.copy(DURWARD, binary + '.new')
+    os.rename(binary + '.new', binary)
+    old = daemon.pid
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: daemon.pid_from_file() != old, 20, 'a new master')
+    daemon.follow()
+    daemon.wait_ready()
+    equal(exchange(held, b'still', 5), b'still')
+    held.close()
+    wait_for(lambda: not alive(old), 20, 'the old master to go')
+
+
+def put(data, mode=0o755):
+    def spoil(path):
+        with open(path, 'wb') as f:
+            f.write(data)
+        os.chmod(path, mode)
+    return spoil
+
+
+def test_a_script_that_fails():
+    refuses(put(b'#!/bin/sh\necho broken by me >&2\nexit 1\n'),
+            r'the new executable says: broken by me')
+
+
+def test_garbage():
+    refuses(put(os.urandom(4096)),
+            r'the new executable says: .*(?i:exec format error)')
+
+
+def test_an_executable_that_is_gone():
+    refuses(lambda path: None,
+            r'the new executable says: .*No such file or directory')
+
+
+def test_one_that_must_not_be_executed():
+    refuses(put(b'#!/bin/sh\nexit 0\n', 0o644),
+            r'the new executable says: .*Permission denied')
+
+
+def test_a_configuration_that_is_bad_by_then():
+    """The new one reads it, and its complaint names the line."""
+    binary = own_binary()
+    daemon, _, _ = start(binary)
+    good = daemon.text
+    with open(daemon.conf, 'a') as f:
+        f.write('colour = "red"\n')
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log('the new executable did not start; this one goes on')
+    daemon.wait_log(r'the new executable says: .*durward\.conf:%d: .*colour' %
+                    (good.count('\n') + 1))
+    opened(daemon.port('https')).close()
+    equal(daemon.pid_from_file(), daemon.pid, 'the pid file')
+
+
+# -- a master that is killed
+
+def test_a_killed_master_leaves_nothing_but_what_is_established():
+    daemon, _, _ = start(DURWARD)
+    held = opened(daemon.port('https'))
+    serving = [p for p, t in daemon.processes().items() if '127.0.0.1:' in t]
+    equal(len(serving), 1, 'workers with a client')
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.process.wait(10)
+    daemon.stopped = True
+    # it lives on, and all others go
+    equal(exchange(held, b'still', 5), b'still')
+
+    def left():
+        return [p for p in daemon.left_behind()
+                if 'logger' not in procs.title(p)]
+    wait_for(lambda: left() == serving, 10,
+             'only the connection to be left, not %r' % [
+                 procs.title(p) for p in left()])
+    equal(exchange(held, b'still', 5), b'still')
+    # a new master takes the same port meanwhile
+    another = Durward(CONF, a=daemon.port('a'), b=daemon.port('b'),
+                      https=daemon.port('https'), nobody=daemon.port('nobody'))
+    opened(another.port('https')).close()
+    equal(exchange(held, b'still', 5), b'still')
+    held.close()
+    daemon.expect_nothing_left()
+    check(re.search(r'127\.0\.0\.1:\d+ \[.*https %s/' % BACKEND,
+                    daemon.log()), 'its line is not in the log')
+
+
+def test_a_killed_master_under_load_can_be_replaced_at_once():
+    daemon, _, _ = start(DURWARD)
+    port = daemon.port('https')
+    held = [opened(port) for _ in range(10)]
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.process.wait(10)
+    daemon.stopped = True
+    begun = time.monotonic()
+    another = Durward(CONF, a=daemon.port('a'), b=daemon.port('b'), https=port,
+                      nobody=daemon.port('nobody'))
+    check(time.monotonic() - begun < 10, 'it took %.1f s',
+          time.monotonic() - begun)
+    for _ in range(20):
+        opened(port).close()
+    for s in held:
+        equal(exchange(s, b'still', 5), b'still')
+        s.close()
+    daemon.expect_nothing_left()
+    equal(another.ctl('ping').returncode, 0)
+
+
+main()
