@@ -17,6 +17,20 @@
 #include "daemon/probe_https.h"
 #include "wire/proxy_header.h"
 
+#define DISCARDS	16	/* reads, of 64 KiB at most: no server holds up a probe */
+
+/* What the server said beyond what a probe reads: closing before that would be
+ * a reset, of which servers complain in their logs. */
+static void
+discard(int fd)
+{
+	int i;
+
+	for (i = 0; i < DISCARDS; i++)
+		if (recv(fd, NULL, 65536, MSG_DONTWAIT | MSG_TRUNC) <= 0)
+			break;
+}
+
 static bool
 finish(struct probe *p, enum health_result result, const char *info)
 {
@@ -25,8 +39,10 @@ finish(struct probe *p, enum health_result result, const char *info)
 	if (p->tls != NULL)
 		probe_https_ops->close(p->tls);
 	p->tls = NULL;
-	if (p->fd >= 0)
+	if (p->fd >= 0) {
+		discard(p->fd);
 		close(p->fd);
+	}
 	p->fd = -1;
 	p->phase = PROBE_IDLE;
 	return false;

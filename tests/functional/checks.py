@@ -223,6 +223,24 @@ def test_the_first_probe_alone_decides():
     daemon.wait_log(r'/dead is DOWN, reason: Layer4', limit=5)
 
 
+def test_probes_end_without_a_reset():
+    """A server that said more than a probe reads is not alarmed for it."""
+    tls = TcpBackend('tls', script=lambda c: [
+        c.recv(), c.sock.sendall(b'\x16\x03\x03\x0f\xa0' + bytes(4000)),
+        c.recv()])
+    daemon = start([tls], 'type = "tls"')
+    stays_up(daemon, tls)
+    http = TcpBackend('http', script=lambda c: [
+        c.recv(), c.sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 9000'
+                                 b'\r\n\r\n' + bytes(9000)), c.recv()])
+    daemon = start([http], 'type = "http"')
+    stays_up(daemon, http)
+    for s in tls, http:
+        ended = [c for c in s.connections if c.done.is_set()]
+        check(len(ended) > 3, '%d probes', len(ended))
+        equal([c.reset for c in ended], [False] * len(ended), 'resets')
+
+
 # -- time
 
 def test_probes_keep_their_grid():
