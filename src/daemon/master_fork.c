@@ -67,7 +67,6 @@ worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master
 	w.listen_fd = p->fd;
 	w.master_fd = m->wake_fd;
 	w.spare_min = spare_min(m, p);
-	w.spare_max = m->gen->conf->spare_max > w.spare_min ? m->gen->conf->spare_max : w.spare_min;
 	worker_signals(&w);
 	if (sandbox_enter(&m->sandbox, SANDBOX_WORKER, SIGUSR1, master) != 0)
 		_exit(EX_CONFIG);

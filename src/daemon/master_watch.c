@@ -106,6 +106,43 @@ master_end_sessions_on_down(struct master *m)
 	}
 }
 
+/* Spares beyond what is to be kept, in one pool. */
+struct surplus {
+	struct master *m;
+	uint32_t pool;
+	int n;
+};
+
+static void
+let_go(struct child *c, void *arg)
+{
+	struct surplus *s = arg;
+
+	if (s->n > 0 && c->role == CHILD_WORKER && c->pool == s->pool &&
+	    atomic_load(&s->m->shared.worker[c->slot].state) == WORKER_IDLE) {
+		kill(c->pid, SIGUSR1);	/* one that has a client by now finishes it first */
+		s->n--;
+	}
+}
+
+/* Once a second, not at once: a load that comes in waves would otherwise cost
+ * a fork for every few connections. */
+static void
+retire_spares(struct master *m)
+{
+	unsigned i;
+
+	for (i = 0; i < m->gen->npool; i++) {
+		struct surplus s = { m, m->gen->pool[i].slot, 0 };
+		int max = (int)m->gen->conf->spare_max;
+
+		s.n = atomic_load(&m->shared.pool[s.pool].idle) -
+		    (max > (int)m->gen->conf->spare_min ? max : (int)m->gen->conf->spare_min);
+		if (s.n > 0)
+			children_each(let_go, &s);
+	}
+}
+
 struct announce {
 	int sig;
 	bool old_only, stats_too;
@@ -135,6 +172,7 @@ master_tick(struct master *m, int64_t now)
 	static int64_t orphans_at;
 
 	heal_idle(m);
+	retire_spares(m);
 	master_end_sessions_on_down(m);
 	if (now >= orphans_at) {
 		orphans_at = now + 10000;

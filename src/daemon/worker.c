@@ -92,8 +92,7 @@ worker_signals(struct worker *w)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* While we wait, kept server connections must not outlive their time, nor one
- * spare too many its own. */
+/* While we wait, kept server connections must not outlive their time. */
 static void
 tick(bool on)
 {
@@ -102,38 +101,13 @@ tick(bool on)
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
-static bool
-is_surplus(const struct worker *w)
-{
-	return atomic_load_explicit(&w->proxy->pool->idle, memory_order_relaxed) > (int32_t)w->spare_max;
-}
-
-/* True: there are enough without us, and we are no longer among them. */
-static bool
-retire(struct worker *w)
-{
-	_Atomic int32_t *idle = &w->proxy->pool->idle;
-	int32_t n = atomic_load_explicit(idle, memory_order_relaxed);
-
-	while (n > (int32_t)w->spare_max)
-		if (atomic_compare_exchange_weak(idle, &n, n - 1)) {
-			atomic_store_explicit(&w->proxy->slot->state, WORKER_WAITING, memory_order_relaxed);
-			return true;
-		}
-	return false;
-}
-
-/*
- * The next client's socket; -1: the worker is to end.  One spare too many
- * stays for a second: a load that comes in waves would otherwise cost a fork
- * for every few connections.
- */
+/* The next client's socket; -1: the worker is to end. */
 static int
 accept_client(struct worker *w, struct addr *peer)
 {
 	int flags = w->proxy->listener->protocol == CONF_TLS ? SOCK_NONBLOCK : 0;
 	struct sockaddr_storage ss;
-	bool surplus = is_surplus(w), ticking = surplus || session_http_idle() > 0;
+	bool ticking = session_http_idle() > 0;
 	socklen_t len;
 	int fd = -1;
 
@@ -146,9 +120,6 @@ accept_client(struct worker *w, struct addr *peer)
 			break;
 		if (errno == EINTR && ticking) {
 			session_http_tidy(clock_ms());
-			if (surplus && retire(w))
-				break;
-			surplus = false;
 			if (session_http_idle() == 0) {
 				tick(false);
 				ticking = false;
@@ -216,8 +187,6 @@ worker_run(struct worker *w)
 		become_idle(w);
 	}
 	session_http_close();
-	if (atomic_load_explicit(&p->slot->state, memory_order_relaxed) == WORKER_WAITING)
-		return EX_OK;	/* retired */
 	atomic_fetch_sub_explicit(&p->pool->idle, 1, memory_order_relaxed);
 	atomic_store_explicit(&p->slot->state, WORKER_WAITING, memory_order_relaxed);
 	return p->stop != PROXY_GO_ON ? EX_OK : EX_TEMPFAIL;

@@ -12,14 +12,13 @@ struct worker {
 	struct proxy *proxy;
 	int listen_fd;
 	int master_fd;		/* eventfd: spares are running low */
-	unsigned spare_min, spare_max;
+	unsigned spare_min;	/* below it the master is woken */
 };
 
 /* Take the signals that end a worker or its client; before the sandbox. */
 void worker_signals(struct worker *w);
 
-/* Serve until told to leave, or while there are spares enough without us.
- * Returns the process's exit status. */
+/* Serve until told to leave.  Returns the process's exit status. */
 int worker_run(struct worker *w);
 
 #endif

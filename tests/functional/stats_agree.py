@@ -280,6 +280,8 @@ def test_they_agree_about_http():
     equal([r['total'] for r in daemon.json('status')], [int(r['stot']) for r in servers])
     page = words_of(get(daemon, '/s?t'))
     check(str(served + unknown) in page['http'], 'page: %s', page['http'])
+    wait_for(lambda: len(daemon.log_lines(r'\] http \S+/\S+ ')) >=
+             served + unknown, 10, 'the log to be written')
     log = daemon.log_lines(r'\] http \S+/\S+ ')
     equal(len(log), served + unknown, 'log lines')
     equal(sum(int(line.split('] http ')[1].split()[3]) for line in log), size,
