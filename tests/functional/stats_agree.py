@@ -197,6 +197,8 @@ def test_they_agree():
     for name in 'ab':
         check(str(status[name]['total']) in page[name], 'page: %s', page[name])
 
+    wait_for(lambda: len(daemon.log_lines(r'\] https \S+/\S+ ')) >= MANY, 10,
+             'the log to be written')
     log = daemon.log_lines(r'\] https \S+/\S+ ')
     equal(len(log), MANY, 'log lines')
     for server in 'ab':
