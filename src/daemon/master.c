@@ -155,7 +155,8 @@ begin_stop(struct master *m, const char *why)
 		return;
 	log_notice("%s: stopping at once", why);
 	m->stopping = true;
-	atomic_store(&m->shared.head->draining, 1);
+	if (!m->retired)	/* else the shared memory is a newer master's to speak for */
+		atomic_store(&m->shared.head->draining, 1);
 	m->drain_end = clock_ms() + STOP_MS;
 	master_signal_workers(m, SIGTERM, false, true);
 }
@@ -165,7 +166,7 @@ begin_drain(struct master *m)
 {
 	unsigned i;
 
-	if (m->draining || m->stopping)
+	if (m->draining || m->stopping || m->retired)
 		return;
 	log_notice("draining: no new connections, those there are may finish within %d s",
 	    m->gen->conf->drain_timeout_ms / 1000);

@@ -182,6 +182,24 @@ def put(data, mode=0o755):
     return spoil
 
 
+
+def test_term_to_the_old_master_leaves_the_new_one_alone():
+    daemon, _, _ = start(own_binary())
+    held = opened(daemon.port('https'))
+    old = daemon.pid
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: procs.alive(old) and daemon.pid_from_file() != old, 20,
+             'another pid in the file')
+    daemon.follow()
+    daemon.wait_ready()
+    equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+    os.kill(old, signal.SIGTERM)
+    wait_for(lambda: not alive(old), 10, 'the old master to end')
+    equal(held.recv(1), b'', 'the connection of the old one')
+    equal(daemon.ctl('ping').returncode, 0, 'the new one drains, it says')
+    opened(daemon.port('https')).close()
+
+
 def test_a_script_that_fails():
     refuses(put(b'#!/bin/sh\necho broken by me >&2\nexit 1\n'),
             r'the new executable says: broken by me')
