@@ -36,18 +36,6 @@ backend_slot(const struct session *s)
 	return &s->p->shared->backend[s->p->map->backend[s->backend]];
 }
 
-static void
-hold(struct session *s, uint32_t what)
-{
-	atomic_fetch_or_explicit(&s->p->slot->holds, what, memory_order_relaxed);
-}
-
-static bool
-let_go(struct session *s, uint32_t what)
-{
-	return (atomic_fetch_and_explicit(&s->p->slot->holds, ~what, memory_order_relaxed) & what) != 0;
-}
-
 /* --- a place at a server -------------------------------------------------- */
 
 static void
@@ -58,7 +46,7 @@ release_server(struct session *s)
 	if (s->server < 0)
 		return;
 	v = server_slot(s, (unsigned)s->server);
-	if (!let_go(s, HOLDS_SERVER))
+	if (!scoreboard_let_go(s->p->slot, HOLDS_SERVER))
 		return;
 	counters_close(&v->c);
 	if (backend_of(s)->server[s->server].max_connections != 0)
@@ -75,7 +63,7 @@ reserve_server(struct session *s, unsigned k)
 	s->server = (int)k;
 	atomic_store_explicit(&s->p->slot->server,
 	    (int32_t)s->p->map->server[s->backend][k], memory_order_relaxed);
-	hold(s, HOLDS_SERVER);
+	scoreboard_hold(s->p->slot, HOLDS_SERVER);
 	return true;
 }
 
@@ -113,7 +101,7 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 	enum dial_verdict v = DIAL_QUEUE_TIMEOUT;
 	int32_t n = atomic_fetch_add(&b->c.queued, 1) + 1;
 
-	hold(s, HOLDS_QUEUE);
+	scoreboard_hold(s->p->slot, HOLDS_QUEUE);
 	if (n > atomic_load(&b->c.max_queued))
 		atomic_store(&b->c.max_queued, n);
 	atomic_store(&s->p->slot->state, WORKER_QUEUED);
@@ -137,7 +125,7 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 		shared_sleep(&b->queue_word, seen, left < 0 || left > 250 ? 250 : left);
 	}
 	atomic_fetch_sub(&b->waiters, 1);
-	if (let_go(s, HOLDS_QUEUE))
+	if (scoreboard_let_go(s->p->slot, HOLDS_QUEUE))
 		atomic_fetch_sub(&b->c.queued, 1);
 	s->queue_us = clock_us() - start;
 	return v;
@@ -170,7 +158,7 @@ open_backend(struct session *s)
 	atomic_store_explicit(&s->p->slot->backend,
 	    (int32_t)s->p->map->backend[s->backend], memory_order_relaxed);
 	counters_open(&backend_slot(s)->c, clock_ms());
-	hold(s, HOLDS_BACKEND);
+	scoreboard_hold(s->p->slot, HOLDS_BACKEND);
 }
 
 enum dial_verdict
@@ -191,7 +179,7 @@ dial_release(struct session *s, uint64_t bytes_in, uint64_t bytes_out)
 		counter_add(&c->bytes_out, bytes_out);
 		release_server(s);
 	}
-	if (s->backend >= 0 && let_go(s, HOLDS_BACKEND)) {
+	if (s->backend >= 0 && scoreboard_let_go(s->p->slot, HOLDS_BACKEND)) {
 		struct counters *c = &backend_slot(s)->c;
 
 		counter_add(&c->bytes_in, bytes_in);

@@ -19,14 +19,6 @@
 
 _Alignas(4096) static char request_head[HTTP_REQUEST_MAX + 2048];
 
-static void
-set_limit(int fd, int which, int ms)
-{
-	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	setsockopt(fd, SOL_SOCKET, which, &tv, sizeof(tv));
-}
-
 /* The head as this server gets it. */
 static void
 write_head(void *arg, unsigned server)
@@ -174,7 +166,7 @@ dial_fresh(struct exchange *e)
 	use_server(e, d.fd, false);
 	e->server.slot = s->p->map->server[s->backend][s->server];
 	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
-	set_limit(d.fd, SO_RCVTIMEO, first_wait(e->backend->timeouts.server));
+	session_limit(d.fd, SO_RCVTIMEO, first_wait(e->backend->timeouts.server));
 	return true;
 }
 

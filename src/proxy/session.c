@@ -31,18 +31,6 @@ set_state(struct session *s, enum worker_state state)
 	atomic_store_explicit(&s->p->slot->state, state, memory_order_relaxed);
 }
 
-static void
-hold(struct session *s, uint32_t what)
-{
-	atomic_fetch_or_explicit(&s->p->slot->holds, what, memory_order_relaxed);
-}
-
-static bool
-let_go(struct session *s, uint32_t what)
-{
-	return (atomic_fetch_and_explicit(&s->p->slot->holds, ~what, memory_order_relaxed) & what) != 0;
-}
-
 void
 session_code(struct session *s, char cause, char phase)
 {
@@ -156,6 +144,14 @@ session_read_head(struct session *s, bool *timed_out)
 	}
 }
 
+void
+session_limit(int fd, int which, int ms)
+{
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	setsockopt(fd, SOL_SOCKET, which, &tv, sizeof(tv));
+}
+
 static void
 from_proxy_addr(struct addr *a, const struct proxy_addr *pa)
 {
@@ -255,7 +251,7 @@ session_admit(struct session *s)
 	n = sources_enter(s->p->shared->sources, s->p->slot->listener, &s->from, &place);
 	if (place != SOURCES_NONE) {
 		atomic_store_explicit(&s->p->slot->source, place, memory_order_relaxed);
-		hold(s, HOLDS_SOURCE);
+		scoreboard_hold(s->p->slot, HOLDS_SOURCE);
 	}
 	if (n <= l->max_per_source)
 		return true;
@@ -381,7 +377,7 @@ take_permit(struct session *s)
 		atomic_fetch_sub(&h->permit_waiters, 1);
 	if (!got)
 		return false;
-	hold(s, HOLDS_PERMIT);
+	scoreboard_hold(s->p->slot, HOLDS_PERMIT);
 	if (n > atomic_load_explicit(&h->max_connections, memory_order_relaxed))
 		atomic_store_explicit(&h->max_connections, n, memory_order_relaxed);
 	return true;
@@ -421,11 +417,11 @@ session_end(struct session *s)
 		close(s->client);
 	atomic_store_explicit(&w->bytes_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_out, 0, memory_order_relaxed);
-	if (let_go(s, HOLDS_SOURCE))
+	if (scoreboard_let_go(s->p->slot, HOLDS_SOURCE))
 		sources_leave(s->p->shared->sources, atomic_load(&w->source));
-	if (let_go(s, HOLDS_LISTENER))
+	if (scoreboard_let_go(s->p->slot, HOLDS_LISTENER))
 		counters_close(&s->p->listener_slot->c);
-	if (let_go(s, HOLDS_PERMIT)) {
+	if (scoreboard_let_go(s->p->slot, HOLDS_PERMIT)) {
 		atomic_fetch_sub(&s->p->shared->head->connections, 1);
 		shared_wake(&s->p->shared->head->permit_word, &s->p->shared->head->permit_waiters);
 	}
@@ -444,7 +440,7 @@ session_run(struct proxy *p, int fd, const struct addr *peer)
 	if (p->listener->protocol == CONF_STATS || take_permit(s)) {
 		s->deadline_ms = clock_deadline(clock_ms(), ms);
 		counters_open(&p->listener_slot->c, clock_ms());
-		hold(s, HOLDS_LISTENER);
+		scoreboard_hold(s->p->slot, HOLDS_LISTENER);
 		switch (p->listener->protocol) {
 		case CONF_TLS:
 			session_tls(s);

@@ -96,6 +96,9 @@ bool session_read_proxy(struct session *s);
  * counters are the caller's business; *timed_out tells which). */
 ssize_t session_read_head(struct session *s, bool *timed_out);
 
+/* A blocking socket's own limit: which is SO_RCVTIMEO or SO_SNDTIMEO; 0 none. */
+void session_limit(int fd, int which, int ms);
+
 /* allow, deny, and connections by source of the listener, once s->from is
  * known.  False: rejected. */
 bool session_admit(struct session *s);

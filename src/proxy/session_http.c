@@ -30,14 +30,6 @@
 
 static char request_line[LINE_MAX_LOGGED];	/* escaped, for the log */
 
-static void
-set_limit(int fd, int which, int ms)
-{
-	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	setsockopt(fd, SOL_SOCKET, which, &tv, sizeof(tv));
-}
-
 /* --- the log ------------------------------------------------------------------- */
 
 static void
@@ -333,7 +325,7 @@ limit_client(struct session *s)
 {
 	int ms = s->p->listener->timeouts.keep_alive;
 
-	set_limit(s->client, SO_RCVTIMEO, ms > 0 && ms < KEPT_LOOK_MS ? ms : KEPT_LOOK_MS);
+	session_limit(s->client, SO_RCVTIMEO, ms > 0 && ms < KEPT_LOOK_MS ? ms : KEPT_LOOK_MS);
 }
 
 void

@@ -65,6 +65,19 @@ worker_has_client(uint32_t state)
 	return state > WORKER_IDLE;
 }
 
+/* For the worker: it has this now; it gives this back (false: it had it not). */
+static inline void
+scoreboard_hold(struct worker_slot *w, uint32_t what)
+{
+	atomic_fetch_or_explicit(&w->holds, what, memory_order_relaxed);
+}
+
+static inline bool
+scoreboard_let_go(struct worker_slot *w, uint32_t what)
+{
+	return (atomic_fetch_and_explicit(&w->holds, ~what, memory_order_relaxed) & what) != 0;
+}
+
 /* For the worker: who it serves.  host may be NULL. */
 void scoreboard_set_client(struct worker_slot *w, const struct addr *client);
 void scoreboard_set_host(struct worker_slot *w, const char *host);
