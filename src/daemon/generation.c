@@ -42,7 +42,7 @@ open_pool(struct generation *g, struct shared *s, unsigned l, unsigned b, genera
 	p->bind = b;
 	p->fd = find != NULL ? find(arg, cl->bind[b].text) : -1;
 	if (p->fd < 0)
-		p->fd = listener_open(g->conf, cl, &cl->bind[b]);
+		p->fd = listener_open(g->conf, cl, &cl->bind[b], find != NULL ? 0 : LISTENER_PATIENCE);
 	if (p->fd < 0) {
 		/* the three that stand without being written have no line */
 		if (cl->where.line > 0)

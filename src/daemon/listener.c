@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "proxy/dial.h"
 
 int
@@ -113,8 +116,10 @@ open_tcp(const struct conf_bind *b)
 	return fd;
 }
 
-int
-listener_open(const struct conf *c, const struct conf_listener *l, const struct conf_bind *b)
+/* Bound and listening; -1 with errno.  (Linux may say only in listen that a
+ * port is taken.) */
+static int
+open_once(const struct conf_listener *l, const struct conf_bind *b)
 {
 	int fd = b->path != NULL ? open_unix(b->path) : open_tcp(b);
 
@@ -124,6 +129,24 @@ listener_open(const struct conf *c, const struct conf_listener *l, const struct 
 		close(fd);
 		errno = saved;
 		return -1;
+	}
+	return fd;
+}
+
+int
+listener_open(const struct conf *c, const struct conf_listener *l, const struct conf_bind *b,
+    int patience)
+{
+	int64_t until = clock_ms() + patience;
+	bool said = false;
+	int fd;
+
+	while ((fd = open_once(l, b)) < 0 && errno == EADDRINUSE && clock_ms() < until) {
+		if (!said)
+			log_notice("listener \"%s\": %s is in use, trying for %d s", l->name, b->text,
+			    patience / 1000);
+		said = true;
+		poll(NULL, 0, 20);
 	}
 	if (fd >= 0)
 		listener_tune(fd, c, l, b);

@@ -74,7 +74,7 @@ master_open_control(struct master *m, const struct conf *c)
 	int fd;
 
 	mask = umask(0177);	/* mode 0600 from the first moment on */
-	fd = listener_open(c, &l, &b);
+	fd = listener_open(c, &l, &b, 0);
 	umask(mask);
 	if (fd < 0) {
 		log_err("control socket %s", c->control);

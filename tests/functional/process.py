@@ -220,6 +220,28 @@ def test_hup_with_a_busy_port_changes_nothing():
     holder.close()
 
 
+def test_a_start_waits_a_moment_for_its_port():
+    holder = socket.socket()
+    port = free_port()
+    holder.bind(('127.0.0.1', port))
+    holder.listen(1)
+    daemon, _ = start(ready=False, https=port)
+    daemon.wait_log(r'127.0.0.1:%d is in use' % port)
+    holder.close()
+    daemon.wait_ready()
+    Client(daemon).works()
+
+
+def test_a_start_does_not_wait_for_ever():
+    holder = socket.socket()
+    port = free_port()
+    holder.bind(('127.0.0.1', port))
+    holder.listen(1)
+    daemon, _ = start(ready=False, https=port)
+    check(daemon.wait_end() != 0, 'it started on a port that is taken')
+    daemon.wait_log(r'durward.conf:\d+: .*cannot bind 127.0.0.1:%d' % port)
+
+
 def test_the_pid_file():
     daemon, _ = start()
     equal(daemon.pid_from_file(), daemon.pid, 'pid in the file')
