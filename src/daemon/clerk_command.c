@@ -96,8 +96,14 @@ do_connections(struct question *q)
 static bool
 do_ping(struct question *q)
 {
-	if (atomic_load(&q->r.shared->head->draining))
+	switch (atomic_load(&q->r.shared->head->draining)) {
+	case SHARED_OPEN:
+		break;
+	case SHARED_LEAVING:
+		return refuse(q, "draining: new connections are to go elsewhere", "");
+	default:
 		return refuse(q, "draining: no new connections are taken", "");
+	}
 	if (!report_accepting(&q->r))
 		return refuse(q, "not every listener has a worker yet", "");
 	say(q, "accepting connections");
@@ -327,7 +333,11 @@ clerk_command_settled(const struct clerk *c, const struct clerk_ask *ask,
 		strcpy(text, "stopping");
 		break;
 	case CLERK_DRAIN_ALL:
-		strcpy(text, "draining: no new connections are taken");
+		if (c->conf->drain_delay_ms > 0)
+			snprintf(text, sizeof(text), "draining: new connections are taken for another %g s",
+			    c->conf->drain_delay_ms / 1000.0);
+		else
+			strcpy(text, "draining: no new connections are taken");
 		break;
 	case CLERK_KILL:
 		snprintf(text, sizeof(text), "ended the connection of worker %d", ask->request.pid);

@@ -109,7 +109,7 @@ master_start(struct master *m, struct conf *c)
 	}
 	log_use_pipe(m->log_pipe[1], &m->shared.head->log_lost);
 	atomic_store(&m->shared.head->master_pid, getpid());
-	atomic_store(&m->shared.head->draining, 0);
+	atomic_store(&m->shared.head->draining, SHARED_OPEN);
 	atomic_fetch_add(&m->shared.head->generation, 1);
 	atomic_store(&m->shared.head->reloaded_ms, now);
 	title_set("master");
@@ -156,22 +156,20 @@ begin_stop(struct master *m, const char *why)
 	log_notice("%s: stopping at once", why);
 	m->stopping = true;
 	if (!m->retired)	/* else the shared memory is a newer master's to speak for */
-		atomic_store(&m->shared.head->draining, 1);
+		atomic_store(&m->shared.head->draining, SHARED_CLOSED);
 	m->drain_end = clock_ms() + STOP_MS;
 	master_signal_workers(m, SIGTERM, false, true);
 }
 
 static void
-begin_drain(struct master *m)
+close_listeners(struct master *m)
 {
 	unsigned i;
 
-	if (m->draining || m->stopping || m->retired)
-		return;
 	log_notice("draining: no new connections, those there are may finish within %d s",
 	    m->gen->conf->drain_timeout_ms / 1000);
-	m->draining = true;
-	atomic_store(&m->shared.head->draining, 1);
+	m->closed = true;
+	atomic_store(&m->shared.head->draining, SHARED_CLOSED);
 	m->drain_end = clock_deadline(clock_ms(), m->gen->conf->drain_timeout_ms);
 	for (i = 0; i < m->gen->npool; i++) {
 		struct pool *p = &m->gen->pool[i];
@@ -182,6 +180,25 @@ begin_drain(struct master *m)
 		p->fd = -1;
 	}
 	master_signal_workers(m, SIGUSR1, false, false);
+}
+
+/* Whoever sends us clients (keepalived, a router) needs a moment to notice that
+ * ping fails and to send them elsewhere: until then they find us here. */
+static void
+begin_drain(struct master *m)
+{
+	int delay = m->gen->conf->drain_delay_ms;
+
+	if (m->draining || m->stopping || m->retired)
+		return;
+	m->draining = true;
+	if (delay == 0) {
+		close_listeners(m);
+		return;
+	}
+	log_notice("draining: new connections are taken for another %g s", delay / 1000.0);
+	atomic_store(&m->shared.head->draining, SHARED_LEAVING);
+	m->drain_end = clock_ms() + delay;
 }
 
 /* A newer executable serves: our workers finish, and then we leave without
@@ -247,7 +264,9 @@ look_stop(struct master *m, int64_t now)
 
 	if (m->retired)
 		return left == 0;
-	if (m->draining && !m->stopping && (m->workers == 0 || now >= m->drain_end)) {
+	if (m->draining && !m->closed && !m->stopping && now >= m->drain_end)
+		close_listeners(m);
+	if (m->closed && !m->stopping && (m->workers == 0 || now >= m->drain_end)) {
 		if (m->workers > 0)
 			log_warnx("%u connections did not finish in time", m->workers);
 		begin_stop(m, "drained");
@@ -371,6 +390,15 @@ answer_clerk(struct master *m)
 		begin_stop(m, "durwardctl stop");
 }
 
+/* How long there is nothing to do, unless something happens. */
+static int
+pause_ms(const struct master *m, int64_t now)
+{
+	bool delayed = m->draining && !m->closed && m->drain_end < m->tick;
+
+	return m->ready ? clock_left(delayed ? m->drain_end : m->tick, now) : 5;
+}
+
 int
 master_run(struct master *m)
 {
@@ -386,7 +414,7 @@ master_run(struct master *m)
 			{ m->upgrade_fd, POLLIN, 0 },
 		};
 
-		poll(pfd, 4, m->ready ? clock_left(m->tick, now) : 5);
+		poll(pfd, 4, pause_ms(m, now));
 		now = clock_ms();
 		if (pfd[0].revents != 0)
 			take_signals(m);

@@ -41,9 +41,10 @@ struct master {
 
 	bool ready;			/* each pool has a worker: who started us knows */
 	bool draining;			/* QUIT: finish, then leave */
+	bool closed;			/* draining, and nobody listens any more */
 	bool retired;			/* a newer executable has taken over */
 	bool stopping;			/* TERM: leave now */
-	int64_t drain_end;		/* clock_ms */
+	int64_t drain_end;		/* clock_ms: of the delay; when closed, of it all */
 	int64_t tick;			/* clock_ms of the next housekeeping */
 	uint32_t listener_workers[SHARED_LISTENERS];	/* living, all generations */
 	uint32_t pool_workers[SHARED_POOLS];

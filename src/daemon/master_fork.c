@@ -169,7 +169,7 @@ master_fill(struct master *m, int64_t now)
 	if (m->stopping || m->retired)
 		return;
 	for (i = 0; i < m->gen->npool; i++)
-		if (!m->draining ||
+		if (!m->closed ||
 		    m->gen->conf->listener[m->gen->pool[i].listener].protocol == CONF_STATS)
 			fill_pool(m, &m->gen->pool[i], now);
 	if (m->logger == 0 && now >= m->logger_after && master_start_logger(m) != 0)

@@ -439,8 +439,9 @@ write_daemon(const struct report *r, bool hide_version, struct out *o)
 	    wall(r, atomic_load(&h->reloaded_ms)));
 	single(o, "reloads_total", "counter", "Reloads.", (double)atomic_load(&h->reloads));
 	single(o, "generation", "gauge", "The configuration's generation.", atomic_load(&h->generation));
-	single(o, "draining", "gauge", "1 where no new connections are taken.", atomic_load(&h->draining));
-	single(o, "accepting", "gauge", "1 where new connections are taken on every listener.",
+	single(o, "draining", "gauge", "1 where new connections are to go elsewhere.",
+	    atomic_load(&h->draining) != SHARED_OPEN);
+	single(o, "accepting", "gauge", "1 where new connections are welcome on every listener.",
 	    report_accepting(r));
 	single(o, "connections", "gauge", "Connections now, all listeners but stats.",
 	    atomic_load(&h->connections));

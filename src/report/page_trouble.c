@@ -156,11 +156,14 @@ look_daemon(struct troubles *t)
 {
 	const struct shared_head *h = t->r->shared->head;
 	uint64_t lost = counter_get(&h->log_lost), crashed = counter_get(&h->workers_crashed);
+	uint32_t draining = atomic_load(&h->draining);
 	unsigned l;
 
-	if (atomic_load(&h->draining) && begin(t, GRADE_BAD))
-		out_text(t->o, "<strong>This durward is draining: it takes no new connections.</strong></li>\n");
-	else if (!atomic_load(&h->draining) && !report_accepting(t->r) && begin(t, GRADE_BAD))
+	if (draining != SHARED_OPEN && begin(t, GRADE_BAD))
+		out_printf(t->o, "<strong>This durward is draining: %s.</strong></li>\n",
+		    draining == SHARED_LEAVING ? "new connections are to go elsewhere" :
+		    "it takes no new connections");
+	else if (draining == SHARED_OPEN && !report_accepting(t->r) && begin(t, GRADE_BAD))
 		out_text(t->o, "<strong>A listener has no worker to take connections.</strong></li>\n");
 	if (nearly_full(atomic_load(&h->connections), t->r->conf->max_connections) && begin(t, GRADE_BAD))
 		out_printf(t->o, "%d of at most %u connections are taken (max-connections).</li>\n",

@@ -103,7 +103,7 @@ fill_listener(struct row *w, const struct report *r, unsigned l)
 {
 	const struct conf_listener *cl = &r->conf->listener[l];
 	const struct counters *c = report_listener(r, l);
-	bool closed = atomic_load(&r->shared->head->draining) && cl->protocol != CONF_STATS;
+	bool closed = atomic_load(&r->shared->head->draining) == SHARED_CLOSED && cl->protocol != CONF_STATS;
 
 	put_common(w, r, c, TYPE_FRONTEND, is_http(cl));
 	put_text(w, ROW_pxname, cl->name);

@@ -159,7 +159,8 @@ struct conf {
 	int log_level;			/* LOG_ERR ... LOG_DEBUG */
 	int tcp_keepalive_ms;		/* 0: off */
 	unsigned max_connections;
-	int drain_timeout_ms;
+	int drain_delay_ms;		/* after QUIT: listeners stay open for this long */
+	int drain_timeout_ms;		/* and from there connections have this long */
 	int resolve_interval_ms;
 	unsigned spare_min, spare_max;
 	struct conf_timeouts timeouts;

@@ -59,6 +59,7 @@ static const struct conf_key keys[] = {
 	WORD(CONF_SEC_ROOT, "log-level", "info", words_level, LOG_ERR, conf, log_level),
 	TIME(CONF_SEC_ROOT, "tcp-keepalive", "30s", 0, 32767000, conf, tcp_keepalive_ms),
 	COUNT(CONF_SEC_ROOT, "max-connections", "4000", 1, MANY, conf, max_connections),
+	TIME(CONF_SEC_ROOT, "drain-delay", "0s", 0, INT_MAX, conf, drain_delay_ms),
 	TIME(CONF_SEC_ROOT, "drain-timeout", "30s", 0, INT_MAX, conf, drain_timeout_ms),
 	TIME(CONF_SEC_ROOT, "resolve-interval", "30s", 1000, 24 * HOUR, conf, resolve_interval_ms),
 	SECTION(CONF_SEC_ROOT, "spare-workers", CONF_SEC_SPARE),

@@ -36,12 +36,16 @@ struct pool_slot {
 	_Atomic uint32_t stress;	/* master: 1 while workers run short: shorter deadlines */
 };
 
+/* After QUIT: who asks whether to send us clients hears no at once, but they
+ * are served until drain-delay is over and the listeners are closed. */
+enum shared_draining { SHARED_OPEN, SHARED_LEAVING, SHARED_CLOSED };
+
 struct shared_head {
 	uint64_t magic;
 	uint32_t layout;		/* changes with any struct here */
 	uint32_t size_of[5];		/* of the five slots: a cheap check of the layout */
 	_Atomic uint32_t generation;	/* master: the current one */
-	_Atomic uint32_t draining;	/* master: 1 after QUIT */
+	_Atomic uint32_t draining;	/* master: enum shared_draining */
 	_Atomic int32_t master_pid;
 	_Atomic int64_t started_ms, reloaded_ms;	/* clock_ms */
 	_Atomic uint64_t reloads;

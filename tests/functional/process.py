@@ -161,6 +161,45 @@ def test_quit_waits_no_longer_than_drain_timeout():
     daemon.expect_nothing_left()
 
 
+def test_quit_takes_clients_until_drain_delay_is_over():
+    """ping says no at once, so that they are sent elsewhere meanwhile."""
+    daemon, _ = start(before='drain-delay = "2500ms"\n')
+    old = Client(daemon)
+    begun = time.monotonic()
+    run = daemon.ctl('drain-all')
+    equal((run.returncode, run.stdout),
+          (0, 'draining: new connections are taken for another 2.5 s\n'))
+    run = daemon.ctl('ping')
+    equal((run.returncode, run.stderr), (1, 'durwardctl: draining: new '
+                                         'connections are to go elsewhere\n'))
+    new, closed = [], 0
+    for _ in range(4 * 8):      # more than there are spare workers
+        new.append(Client(daemon))
+    check(time.monotonic() - begun < 2.5, 'too slow a machine for this test')
+    daemon.signal(signal.SIGQUIT)       # once more is no more
+    while not closed:
+        try:
+            Client(daemon).s.close()
+        except (OSError, Failure):
+            closed = time.monotonic() - begun
+    check(2.4 < closed < 5, 'listeners closed after %.2f s, not 2.5', closed)
+    wait_for(lambda: refused(daemon), 10, 'new clients to be refused')
+    check('no new connections are taken' in daemon.ctl('ping').stderr, 'why')
+    for c in [old] + new:
+        c.works()
+        c.s.close()
+    equal(daemon.wait_end(), 0, 'exit status')
+    daemon.expect_nothing_left()
+
+
+def test_drain_delay_ends_with_term():
+    daemon, _ = start(before='drain-delay = "1h"\n')
+    daemon.signal(signal.SIGQUIT)
+    wait_for(lambda: daemon.ctl('ping').returncode == 1, 10, 'ping to fail')
+    Client(daemon).works()
+    daemon.stop(signal.SIGTERM, limit=5)
+
+
 def test_quit_with_nobody_there_is_quick():
     daemon, _ = start()
     begun = time.monotonic()

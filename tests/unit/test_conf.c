@@ -75,6 +75,7 @@ START_TEST(global_defaults)
 	ck_assert_int_eq(c->log_level, LOG_INFO);
 	ck_assert_int_eq(c->tcp_keepalive_ms, 30000);
 	ck_assert_uint_eq(c->max_connections, 4000);
+	ck_assert_int_eq(c->drain_delay_ms, 0);
 	ck_assert_int_eq(c->drain_timeout_ms, 30000);
 	ck_assert_int_eq(c->resolve_interval_ms, 30000);
 	ck_assert_uint_eq(c->spare_min, 8);
