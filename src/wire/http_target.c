@@ -14,6 +14,14 @@
 
 #include "wire/http_text.h"
 
+static struct http_span
+without_dot(struct http_span name)
+{
+	if (name.len > 0 && name.p[name.len - 1] == '.')
+		name.len--;
+	return name;
+}
+
 static bool
 name_is_good(struct http_span name)
 {
@@ -84,17 +92,10 @@ http_authority_parse(struct http_span text, struct http_authority *a)
 	a->name.len = (size_t)(end - text.p);
 	port.p = end;
 	port.len = text.len - a->name.len;
-	if (a->name.len == 0 || !port_parse(port, &a->port))
+	/* "." names nobody, and would be the same as an empty name. */
+	if (without_dot(a->name).len == 0 || !port_parse(port, &a->port))
 		return false;
 	return literal ? literal_is_good(a->name) : name_is_good(a->name);
-}
-
-static struct http_span
-without_dot(struct http_span name)
-{
-	if (name.len > 0 && name.p[name.len - 1] == '.')
-		name.len--;
-	return name;
 }
 
 bool
