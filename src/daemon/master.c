@@ -25,6 +25,7 @@
 #include "daemon/clerk.h"
 #include "daemon/detach.h"
 #include "daemon/logger.h"
+#include "daemon/notify.h"
 #include "report/page.h"
 
 #define TICK_MS		1000
@@ -139,6 +140,8 @@ look_ready(struct master *m)
 			return;
 	}
 	m->ready = true;
+	if (m->inherited == NULL)	/* else the old master says who it is now */
+		notify_ready("in service");
 	upgrade_ready(m);
 	if (m->detach_fd >= 0)
 		detach_done(m->detach_fd);
@@ -158,6 +161,8 @@ begin_stop(struct master *m, const char *why)
 	if (!m->retired)	/* else the shared memory is a newer master's to speak for */
 		atomic_store(&m->shared.head->draining, SHARED_CLOSED);
 	m->drain_end = clock_ms() + STOP_MS;
+	if (!m->retired)
+		notify_stopping("stopping", m->drain_end);
 	master_signal_workers(m, SIGTERM, false, true);
 }
 
@@ -171,6 +176,7 @@ close_listeners(struct master *m)
 	m->closed = true;
 	atomic_store(&m->shared.head->draining, SHARED_CLOSED);
 	m->drain_end = clock_deadline(clock_ms(), m->gen->conf->drain_timeout_ms);
+	notify_stopping("draining: connections may finish", m->drain_end);
 	for (i = 0; i < m->gen->npool; i++) {
 		struct pool *p = &m->gen->pool[i];
 
@@ -208,6 +214,8 @@ begin_retire(struct master *m)
 {
 	log_notice("a new executable serves; this one leaves when its connections have ended");
 	m->retired = true;
+	if (m->upgrade > 0)
+		notify_main_pid(m->upgrade);
 	if (m->checker > 0)
 		kill(m->checker, SIGTERM);
 	if (m->clerk > 0)
@@ -228,6 +236,7 @@ end_helper(struct child *c, void *arg)
 static int
 leave(struct master *m)
 {
+	char *pid_file = strdup(pid_path(m));
 	int sig = SIGTERM, tries;
 
 	children_each(end_helper, &sig);
@@ -236,7 +245,6 @@ leave(struct master *m)
 			close(m->control_fd);
 			unlink(m->gen->conf->control);
 		}
-		detach_remove_pid(pid_path(m));
 		generation_free(m->gen, NULL);
 	}
 	log_notice("ended");
@@ -253,6 +261,11 @@ leave(struct master *m)
 		if (tries == 100)
 			children_each(end_helper, &sig);
 	}
+	/* last of all: who sees it gone takes us for gone, and may start another;
+	 * that of a newer master is not ours to remove, and is not removed */
+	if (pid_file != NULL)
+		detach_remove_pid(pid_file);
+	free(pid_file);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "daemon/children.h"
 #include "daemon/detach.h"
 #include "daemon/listener.h"
+#include "daemon/notify.h"
 
 struct reasons {
 	char *text;
@@ -180,8 +181,8 @@ take_over(struct master *m, struct generation *next)
 	generation_free(old, next);
 }
 
-int
-master_reload(struct master *m, char *why, size_t size)
+static int
+reload(struct master *m, char *why, size_t size)
 {
 	struct reasons r = { why, size, 0, 0 };
 	struct generation *next;
@@ -206,4 +207,16 @@ master_reload(struct master *m, char *why, size_t size)
 	log_notice("reloaded %s: generation %u", m->conf_path,
 	    atomic_load(&m->shared.head->generation));
 	return 0;
+}
+
+int
+master_reload(struct master *m, char *why, size_t size)
+{
+	int r;
+
+	notify_reloading();
+	r = reload(m, why, size);
+	notify_ready(r == 0 ? "in service" :
+	    "in service; a newer configuration was refused, the log says why");
+	return r;
 }
