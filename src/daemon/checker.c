@@ -23,13 +23,14 @@
 #include "daemon/probe_https.h"
 #include "daemon/rise_fall.h"
 
+#define GRAIN_MS	10
+
 struct target {			/* a server to probe */
 	struct probe probe;
 	unsigned backend, server;	/* indexes in conf */
 	struct server_slot *slot;
 	int64_t next_ms;	/* the grid's next point */
 	int64_t deadline_ms;	/* of the probe under way */
-	bool in_epoll;
 };
 
 struct probes {
@@ -112,7 +113,8 @@ checker_open(const struct checker *c)
 }
 
 /* The first probes are spread over one interval, a second at most, so that a
- * thousand servers are not asked in the same millisecond. */
+ * thousand servers are not asked in the same millisecond; those of the same
+ * GRAIN_MS go together, for each turn looks at every server. */
 static void
 lay_grid(struct probes *p, int64_t now)
 {
@@ -122,7 +124,7 @@ lay_grid(struct probes *p, int64_t now)
 		int interval = p->target[i].probe.check->interval_ms;
 		int spread = interval < 1000 ? interval : 1000;
 
-		p->target[i].next_ms = now + (int64_t)spread * i / (p->n > 0 ? p->n : 1);
+		p->target[i].next_ms = now + (int64_t)spread * i / p->n / GRAIN_MS * GRAIN_MS;
 	}
 }
 
@@ -203,7 +205,6 @@ record(struct probes *p, struct target *t)
 	struct rise_fall r = { (enum health_state)atomic_load(&v->state), atomic_load(&v->streak) };
 	bool changed;
 
-	t->in_epoll = false;	/* closing it took it out */
 	/* before its first probe a server that does not resolve is down already */
 	changed = rise_fall_add(&r, probe_good(q),
 	    atomic_load(&v->last_check_ms) == 0 ? 1 : q->check->rise, q->check->fall);
@@ -223,14 +224,14 @@ record(struct probes *p, struct target *t)
 
 /* --- the loop ---------------------------------------------------------------------- */
 
-static void
+/* One call a probe: edges of both kinds.  Closing it takes it out. */
+static bool
 watch(struct probes *p, struct target *t)
 {
-	struct epoll_event ev = { .events = t->probe.wants_write ? EPOLLOUT : EPOLLIN };
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
 
 	ev.data.u32 = (uint32_t)(t - p->target);
-	if (epoll_ctl(p->epoll, t->in_epoll ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, t->probe.fd, &ev) == 0)
-		t->in_epoll = true;
+	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, t->probe.fd, &ev) == 0;
 }
 
 static void
@@ -246,24 +247,17 @@ begin(struct probes *p, struct target *t, int64_t now)
 	if (t->probe.check->port != 0)
 		a.port = t->probe.check->port;
 	t->deadline_ms = now + t->probe.check->timeout_ms;
-	t->in_epoll = false;
-	if (probe_start(&t->probe, &a))
-		watch(p, t);
-	else
+	if (!probe_start(&t->probe, &a))
 		record(p, t);
+	else if (!watch(p, t))
+		log_warn("checker: epoll");	/* the deadline ends it */
 }
 
 static void
 go_on(struct probes *p, struct target *t)
 {
-	bool wrote = t->probe.wants_write;
-
-	if (t->probe.phase == PROBE_IDLE)
-		return;
-	if (!probe_step(&t->probe))
+	if (t->probe.phase != PROBE_IDLE && !probe_step(&t->probe))
 		record(p, t);
-	else if (t->probe.wants_write != wrote)
-		watch(p, t);
 }
 
 /* Everything that is due; returns when the next thing is. */
@@ -301,7 +295,7 @@ void
 checker_run(const struct checker *c, struct probes *p)
 {
 	struct epoll_event ev[64], hint = { .events = EPOLLIN, .data = { .u32 = UINT32_MAX } };
-	int64_t now = clock_ms(), next;
+	int64_t now = clock_ms(), next = now;
 	bool hinted = true;	/* what was hinted while nobody looked */
 	uint64_t count;
 	int i, n;
@@ -312,7 +306,8 @@ checker_run(const struct checker *c, struct probes *p)
 	}
 	lay_grid(p, now);
 	for (;;) {
-		next = turn(p, now, hinted);
+		if (now >= next || hinted)
+			next = turn(p, now, hinted);
 		hinted = false;
 		n = epoll_wait(p->epoll, ev, 64, clock_left(next, clock_ms()));
 		for (i = 0; i < n; i++) {

@@ -17,7 +17,8 @@
 #include "daemon/probe_https.h"
 #include "wire/proxy_header.h"
 
-#define DISCARDS	16	/* reads, of 64 KiB at most: no server holds up a probe */
+#define DISCARD		65536	/* bytes in one read */
+#define DISCARDS	16	/* such reads at most: no server holds up a probe */
 
 /* What the server said beyond what a probe reads: closing before that would be
  * a reset, of which servers complain in their logs. */
@@ -27,7 +28,7 @@ discard(int fd)
 	int i;
 
 	for (i = 0; i < DISCARDS; i++)
-		if (recv(fd, NULL, 65536, MSG_DONTWAIT | MSG_TRUNC) <= 0)
+		if (recv(fd, NULL, DISCARD, MSG_DONTWAIT | MSG_TRUNC) < DISCARD)
 			break;
 }
 
@@ -65,6 +66,25 @@ put_bytes(uint8_t *p, const void *bytes, size_t n)
 	return p + n;
 }
 
+/* Different in each hello, and no secret: nothing is ever encrypted with it. */
+static void
+fill_random(uint8_t *out, size_t n)
+{
+	static uint64_t state;
+	uint64_t z;
+	size_t i;
+
+	if (state == 0 && getrandom(&state, sizeof(state), 0) != sizeof(state))
+		state = (uint64_t)clock_us();
+	for (i = 0; i < n; i += sizeof(z)) {	/* splitmix64 */
+		z = state += UINT64_C(0x9e3779b97f4a7c15);
+		z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+		z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+		z ^= z >> 31;
+		memcpy(out + i, &z, sizeof(z));
+	}
+}
+
 /* A hello as today's clients send it (TLS 1.3 and 1.2), so that servers answer
  * it with a handshake and not with a complaint in their log. */
 static size_t
@@ -83,8 +103,7 @@ build_hello(uint8_t *out, const char *sni)
 	size_t n = strlen(sni);
 	uint8_t random[32 + 32 + 32], *p = out + 9, *extensions;
 
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		memset(random, 0x5a, sizeof(random));
+	fill_random(random, sizeof(random));
 	p = put_bytes(p, "\x03\x03", 2);
 	p = put_bytes(p, random, 32);
 	*p++ = 32;
@@ -179,30 +198,11 @@ closed_early(struct probe *p)
 	return finish(p, http ? HEALTH_L7RSP : HEALTH_L6RSP, "the server closed without an answer");
 }
 
-/* --- steps ------------------------------------------------------------------------ */
-
-static bool
-step_secure(struct probe *p)
-{
-	char error[HEALTH_INFO_MAX] = "";
-
-	switch (probe_https_ops->handshake(p->tls, error, sizeof(error))) {
-	case HTTPS_OK:
-		p->phase = PROBE_SENDING;
-		p->wants_write = true;
-		return true;
-	case HTTPS_WANT_READ:
-		p->wants_write = false;
-		return true;
-	case HTTPS_WANT_WRITE:
-		p->wants_write = true;
-		return true;
-	case HTTPS_CLOSED:
-	case HTTPS_FAILED:
-		break;
-	}
-	return finish(p, HEALTH_L6RSP, error);
-}
+/* --- steps ------------------------------------------------------------------------
+ *
+ * Each goes on until its socket has no more to give or to take: the checker
+ * watches for edges.
+ */
 
 /* A server that demands a PROXY header gets one that names no client (LOCAL,
  * UNKNOWN).  A fresh socket takes it whole. */
@@ -219,43 +219,7 @@ send_proxy_header(struct probe *p)
 	return send(p->fd, header, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
 }
 
-static bool
-step_connected(struct probe *p)
-{
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
-	if (error != 0)
-		return fail_errno(p, error);
-	if (!send_proxy_header(p))
-		return fail_errno(p, errno);
-	switch (p->check->type) {
-	case CONF_CHECK_TCP:
-	case CONF_CHECK_NONE:
-		return finish(p, HEALTH_L4OK, "");
-	case CONF_CHECK_TLS:
-		p->out_len = build_hello(p->out, p->sni);
-		p->phase = PROBE_SENDING;
-		return true;
-	case CONF_CHECK_HTTP:
-		p->out_len = build_request(p);
-		p->phase = PROBE_SENDING;
-		return true;
-	case CONF_CHECK_HTTPS:
-		p->out_len = build_request(p);
-		if (p->tls_context == NULL ||
-		    (p->tls = probe_https_ops->open(p->tls_context, p->fd,
-		    p->check->host[0] != '\0' ? p->check->host : p->sni[0] != '\0' ? p->sni : p->host)) == NULL)
-			return finish(p, HEALTH_L6RSP, "TLS is not to be had for checks; the log says why");
-		p->phase = PROBE_SECURING;
-		return step_secure(p);
-	}
-	return finish(p, HEALTH_SOCKERR, "");
-}
-
-/* > 0 bytes, 0 not now (wants_write set), -1 failed, -2 closed */
+/* > 0 bytes, 0 not now, -1 failed, -2 closed */
 static ssize_t
 probe_write(struct probe *p)
 {
@@ -270,8 +234,6 @@ probe_write(struct probe *p)
 	case HTTPS_OK:
 		return (ssize_t)done;
 	case HTTPS_WANT_READ:
-		p->wants_write = false;
-		return 0;
 	case HTTPS_WANT_WRITE:
 		return 0;
 	case HTTPS_CLOSED:
@@ -298,9 +260,7 @@ probe_read(struct probe *p)
 	case HTTPS_OK:
 		return (ssize_t)done;
 	case HTTPS_WANT_READ:
-		return 0;
 	case HTTPS_WANT_WRITE:
-		p->wants_write = true;
 		return 0;
 	case HTTPS_CLOSED:
 		return -2;
@@ -312,38 +272,106 @@ probe_read(struct probe *p)
 }
 
 static bool
-step_send(struct probe *p)
+step_read(struct probe *p)
 {
-	ssize_t n = probe_write(p);
+	bool tls = p->check->type == CONF_CHECK_TLS;
+	ssize_t n;
 
-	if (n < 0)
-		return fail_errno(p, errno);
-	p->out_sent += (size_t)n;
-	if (p->out_sent == p->out_len) {
-		p->phase = PROBE_READING;
-		p->wants_write = false;
+	while ((n = probe_read(p)) != 0) {
+		if (n == -1)
+			return fail_errno(p, errno);
+		if (n > 0)
+			p->in_len += (size_t)n;
+		if (tls && p->in_len >= 5)
+			return judge_tls(p);
+		/* "HTTP/1.1 200" is enough */
+		if (!tls && (p->in_len >= 12 || (n == -2 && p->in_len > 0)))
+			return judge_http(p);
+		if (n == -2)
+			return closed_early(p);
 	}
 	return true;
 }
 
+/* While the phase is still PROBE_CONNECTING, an error is the connection's. */
 static bool
-step_read(struct probe *p)
+step_send(struct probe *p)
 {
-	bool tls = p->check->type == CONF_CHECK_TLS;
-	ssize_t n = probe_read(p);
+	ssize_t n;
 
-	if (n == -1)
+	while (p->out_sent < p->out_len) {
+		if ((n = probe_write(p)) < 0)
+			return fail_errno(p, errno);
+		if (n == 0)
+			return true;
+		p->out_sent += (size_t)n;
+		p->phase = PROBE_SENDING;
+	}
+	p->phase = PROBE_READING;
+	/* OpenSSL may have read the answer with the end of the handshake */
+	return p->tls == NULL || step_read(p);
+}
+
+static bool
+step_secure(struct probe *p)
+{
+	char error[HEALTH_INFO_MAX] = "";
+
+	switch (probe_https_ops->handshake(p->tls, error, sizeof(error))) {
+	case HTTPS_OK:
+		p->phase = PROBE_SENDING;
+		return step_send(p);
+	case HTTPS_WANT_READ:
+	case HTTPS_WANT_WRITE:
+		return true;
+	case HTTPS_CLOSED:
+	case HTTPS_FAILED:
+		break;
+	}
+	return finish(p, HEALTH_L6RSP, error);
+}
+
+static bool
+step_connected(struct probe *p)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	switch (p->check->type) {
+	case CONF_CHECK_TLS:
+		p->out_len = build_hello(p->out, p->sni);
+		break;
+	case CONF_CHECK_HTTP:
+		p->out_len = build_request(p);
+		break;
+	case CONF_CHECK_TCP:
+	case CONF_CHECK_NONE:
+	case CONF_CHECK_HTTPS:
+		if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+			error = errno;
+		if (error != 0)
+			return fail_errno(p, error);
+		break;
+	}
+	if (!send_proxy_header(p))
 		return fail_errno(p, errno);
-	if (n > 0)
-		p->in_len += (size_t)n;
-	if (tls && p->in_len >= 5)
-		return judge_tls(p);
-	/* "HTTP/1.1 200" is enough */
-	if (!tls && (p->in_len >= 12 || (n == -2 && p->in_len > 0)))
-		return judge_http(p);
-	if (n == -2)
-		return closed_early(p);
-	return true;
+	switch (p->check->type) {
+	case CONF_CHECK_TCP:
+	case CONF_CHECK_NONE:
+		return finish(p, HEALTH_L4OK, "");
+	case CONF_CHECK_TLS:
+	case CONF_CHECK_HTTP:
+		return step_send(p);
+	case CONF_CHECK_HTTPS:
+		p->out_len = build_request(p);
+		if (p->tls_context == NULL ||
+		    (p->tls = probe_https_ops->open(p->tls_context, p->fd,
+		    p->check->host[0] != '\0' ? p->check->host : p->sni[0] != '\0' ? p->sni : p->host)) == NULL)
+			return finish(p, HEALTH_L6RSP, "TLS is not to be had for checks; the log says why");
+		p->phase = PROBE_SECURING;
+		return step_secure(p);
+	}
+	return finish(p, HEALTH_SOCKERR, "");
 }
 
 bool
@@ -358,14 +386,14 @@ probe_start(struct probe *p, const struct addr *a)
 	p->code = 0;
 	p->tls = NULL;
 	p->phase = PROBE_CONNECTING;
-	p->wants_write = true;
 	p->fd = -1;
 	if (len == 0)
 		return finish(p, HEALTH_L4CON, "its name does not resolve");
 	p->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (p->fd < 0)
 		return finish(p, HEALTH_SOCKERR, strerror(errno));
-	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (p->proxy != CONF_PROXY_OFF)		/* two writes, and no wait between them */
+		setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(p->fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
 		return fail_errno(p, errno);
 	return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One probe of one server: connect, ask, judge the answer.  Never blocks; the
- * checker calls it when its socket is ready, and ends it at its deadline.
+ * checker calls it at each edge of its socket, and ends it at its deadline.
  */
 #ifndef DURWARD_PROBE_H
 #define DURWARD_PROBE_H
@@ -27,7 +27,6 @@ struct probe {
 	enum probe_phase phase;
 	int fd;				/* -1 none */
 	int64_t started_us;
-	bool wants_write;		/* what to wait for */
 	uint8_t out[1024];
 	size_t out_len, out_sent;
 	char in[256];
@@ -43,7 +42,7 @@ struct probe {
 /* Begin: connect to a.  True: it goes on; false: it has ended already. */
 bool probe_start(struct probe *p, const struct addr *a);
 
-/* Its socket is ready.  True: it goes on; false: it has ended. */
+/* Its socket became readable or writable.  True: it goes on; false: it has ended. */
 bool probe_step(struct probe *p);
 
 /* The deadline passed. */
