@@ -99,6 +99,8 @@ master_start(struct master *m, struct conf *c)
 	master_open_log(m, c);
 	if (m->sink.kind == LOG_SINK_FILE && m->sink.fd < 0)
 		return -1;
+	/* before the pid file: whoever reads that may TERM the old master at once */
+	atomic_store(&m->shared.head->master_pid, getpid());
 	if (detach_write_pid(pid_path(m)) != 0) {
 		log_err("pid file %s", pid_path(m));
 		if (m->sandbox.root)
@@ -109,7 +111,6 @@ master_start(struct master *m, struct conf *c)
 		return -1;
 	}
 	log_use_pipe(m->log_pipe[1], &m->shared.head->log_lost);
-	atomic_store(&m->shared.head->master_pid, getpid());
 	atomic_store(&m->shared.head->draining, SHARED_OPEN);
 	atomic_fetch_add(&m->shared.head->generation, 1);
 	atomic_store(&m->shared.head->reloaded_ms, now);
@@ -151,6 +152,14 @@ look_ready(struct master *m)
 
 /* --- stop ---------------------------------------------------------------------- */
 
+/* What masters share, memory and sockets with a path, is a newer one's from its
+ * start on, which is before we hear that it serves. */
+static bool
+is_superseded(const struct master *m)
+{
+	return m->retired || atomic_load(&m->shared.head->master_pid) != getpid();
+}
+
 static void
 begin_stop(struct master *m, const char *why)
 {
@@ -158,11 +167,11 @@ begin_stop(struct master *m, const char *why)
 		return;
 	log_notice("%s: stopping at once", why);
 	m->stopping = true;
-	if (!m->retired)	/* else the shared memory is a newer master's to speak for */
-		atomic_store(&m->shared.head->draining, SHARED_CLOSED);
 	m->drain_end = clock_ms() + STOP_MS;
-	if (!m->retired)
+	if (!is_superseded(m)) {
+		atomic_store(&m->shared.head->draining, SHARED_CLOSED);
 		notify_stopping("stopping", m->drain_end);
+	}
 	master_signal_workers(m, SIGTERM, false, true);
 }
 
@@ -205,6 +214,7 @@ begin_drain(struct master *m)
 	log_notice("draining: new connections are taken for another %g s", delay / 1000.0);
 	atomic_store(&m->shared.head->draining, SHARED_LEAVING);
 	m->drain_end = clock_ms() + delay;
+	notify_stopping("draining: new connections are still taken", m->drain_end);
 }
 
 /* A newer executable serves: our workers finish, and then we leave without
@@ -240,7 +250,7 @@ leave(struct master *m)
 	int sig = SIGTERM, tries;
 
 	children_each(end_helper, &sig);
-	if (!m->retired) {
+	if (!is_superseded(m)) {
 		if (m->control_fd >= 0) {
 			close(m->control_fd);
 			unlink(m->gen->conf->control);
