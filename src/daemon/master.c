@@ -387,7 +387,9 @@ answer_clerk(struct master *m)
 	memset(&r, 0, sizeof(r));
 	switch ((enum clerk_op)q.op) {
 	case CLERK_RELOAD:
-		if (m->draining || m->stopping || m->retired)
+		if (m->retired)
+			strcpy(r.text, "a new executable has taken over just now: please ask again");
+		else if (m->draining || m->stopping)
 			strcpy(r.text, "durward is stopping");
 		else
 			r.ok = master_reload(m, r.text, sizeof(r.text)) == 0;

@@ -140,7 +140,7 @@ def test_an_upgrade_names_the_new_master():
     client.close()
 
     # the manager believes the new one now, and the old one says nothing more
-    through_reload(manager, lambda: daemon.ctl('reload'))
+    through_reload(manager, lambda: daemon.signal(signal.SIGHUP))
     daemon.signal(signal.SIGTERM)
     said, pid = manager.hear()
     equal(said['STOPPING'], '1')
