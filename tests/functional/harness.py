@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: ISC
 """The peers that the other tests trust, without durward between them."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 
 from lib import (Certs, EchoBackend, Failure, HttpBackend, Nginx, ProxyBackend,
-                 TlsBackend, check, client_hello, connect, curl, equal,
-                 exchange, free_port, http_request, main, read_all, read_until,
-                 records, s_client, tls_get, wait_for)
+                 TlsBackend, alive, check, client_hello, connect, curl, equal,
+                 exchange, free_port, group_of, http_request, main, read_all,
+                 read_until, records, s_client, scratch, tls_get, wait_for)
 
 
 def test_echo_and_half_close():
@@ -92,6 +96,43 @@ def test_proxy_headers():
             equal(exchange(s, header + b'abc', 3), b'abc')
             equal(server.connections[-1].proxy,
                   (version, '192.0.2.1', 1000, '192.0.2.2', 443))
+
+
+# A test that starts a daemon and waits for ever; argv: where lib is.
+ENDLESS = '''
+import sys, time
+sys.path.insert(0, sys.argv.pop(1))
+from lib import Durward, EchoBackend, main
+def test_without_end():
+    daemon = Durward("""
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls"
+                   default = "one.ingress" }
+cluster "one" { service "ingress" { listeners = {"https"} hosts = {"*"}
+                servers = {"127.0.0.1:%d"} } }
+""" % EchoBackend().port)
+    print(daemon.pid, daemon.dir, flush=True)
+    while True:
+        time.sleep(60)
+main()
+'''
+
+
+def test_a_run_that_is_ended_takes_its_daemon_along():
+    script = scratch() + '/endless.py'
+    with open(script, 'w') as f:
+        f.write(ENDLESS)
+    for signum in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+        run = subprocess.Popen(
+            [sys.executable, script, os.path.dirname(os.path.abspath(__file__))],
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            universal_newlines=True, start_new_session=True)
+        pid, directory = run.stdout.readline().split()
+        check(alive(int(pid)), 'the daemon did not start')
+        run.send_signal(signum)
+        run.communicate(timeout=30)
+        equal(run.returncode, -signum, 'how it ended')
+        equal(group_of(int(pid)), [], 'processes of the daemon')
+        check(not os.path.exists(directory), 'its directory was left')
 
 
 def test_wait_for_gives_up():

@@ -16,6 +16,7 @@ import traceback
 from .alone import be_alone
 
 CASE_LIMIT = 120    # seconds; a case that hangs is a case that failed
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Failure(Exception):
@@ -128,8 +129,31 @@ def _print_evidence(show):
         print('    | ' + line)
 
 
+class _Ended(BaseException):
+    """Somebody ends the run: no case may take it for its own failure."""
+
+
 def _too_long(signum, frame):
     raise Failure('the case took over %d s' % CASE_LIMIT)
+
+
+def _ended(signum, frame):
+    """Ended from outside: what was started must not outlive us."""
+    for s in ENDS:      # once is enough; a second one must not cut the cleaning
+        signal.signal(s, signal.SIG_IGN)
+    raise _Ended(signum)
+
+
+def _end_now(ended):
+    """Close everything, and die of the signal as anybody would."""
+    signum = ended.args[0]
+    signal.alarm(60)
+    _close_all(_owned)
+    _close_all(_shared)
+    print('ended by signal %d' % signum)
+    sys.stdout.flush()
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
 
 
 def _run_case(name, function):
@@ -166,6 +190,13 @@ def _run_case(name, function):
 
 def main():
     """Run the caller's test_* functions, or those that the arguments name."""
+    try:
+        _main()
+    except _Ended as e:
+        _end_now(e)
+
+
+def _main():
     module = sys.modules['__main__']
     cases = [(n, f) for n, f in vars(module).items()
              if n.startswith('test_') and callable(f)]
@@ -173,6 +204,8 @@ def main():
     if wanted:
         cases = [c for c in cases if any(w in c[0] for w in wanted)]
     signal.signal(signal.SIGALRM, _too_long)
+    for signum in ENDS:
+        signal.signal(signum, _ended)
     be_alone()
     before = time.monotonic()
     results = []
