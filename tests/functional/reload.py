@@ -5,9 +5,11 @@
 import os
 import shutil
 import signal
+import time
 
-from lib import (DURWARD, Durward, EchoBackend, Load, alive, check, connect,
-                 equal, exchange, main, procs, scratch, simple_hello, wait_for)
+from lib import (DURWARD, Durward, EchoBackend, Load, Rate, alive, check,
+                 connect, equal, exchange, main, procs, scratch, simple_hello,
+                 wait_for)
 
 NAME = 'www.example.org'
 SOURCES = ['127.0.3.%d' % i for i in range(1, 20)]
@@ -69,6 +71,52 @@ def test_reloads_under_load():
              "the master's descriptors to be as few as before")
     wait_for(lambda: list(daemon.processes().values()).count(
         'durward: checker') == 1, 10, 'one checker only')
+
+
+# What changes from one reload to the next: all that may.
+CHANGING = (
+    ('', ''),
+    ('listener "two" { bind = {"127.0.0.1:@two@"} protocol = "tls" }\n',
+     'service "second" { listeners = {"two"} hosts = {"two.example.org"}\n'
+     'servers = {"127.0.0.1:@server@"} }'),
+    ('timeouts { handshake = "3s" idle = "30m" }\n'
+     'spare-workers { min = 4 max = 32 }\n',
+     'service "more" { listeners = {"https"} hosts = {"*.more.example.org"}\n'
+     'servers = {"a=127.0.0.1:@server@", "b=127.0.0.1:@nobody@"}\n'
+     'balance = "leastconn" check { interval = "300ms" } }'),
+    ('listener "web" { bind = {"127.0.0.1:@web@"} protocol = "http" }\n'
+     'max-connections = 3000\n',
+     'service "web" { listeners = {"web"} hosts = {"*"}\n'
+     'servers = {"127.0.0.1:@server@"} }'),
+)
+
+
+def test_hup_at_300_connections_a_second():
+    """Fifty of them, each with another configuration: none refused, reset or
+    cut, and one checker in the end, which knows what the first one knew."""
+    daemon, _ = start()
+    daemon.wait_state('one.ingress.https', 'gone', 'DOWN')
+    held = opened(daemon)
+    rate = Rate(lambda: opened(daemon).close(), 300)
+    rate.wait_served(100)
+    begun = time.monotonic()
+    for i in range(50):
+        before, inside = CHANGING[i % len(CHANGING)]
+        daemon.write(before + CONF.rstrip().rstrip('}') + inside + '\n}\n',
+                     name='echo%d' % (i % 3))
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_log(r'reloaded .*: generation \d+', count=i + 1)
+        rate.wait_served(10)
+    took = time.monotonic() - begun
+    rate.stop()
+    equal(rate.failures[:3], [], 'failures among %d' % rate.begun)
+    print('     %d connections, %.0f a second, over 50 reloads in %.1f s' % (
+        rate.begun, rate.begun / (took or 1), took))
+    equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+    held.close()
+    equal(daemon.server_state('one.ingress.https', 'gone'), 'DOWN')
+    equal(len(daemon.log_lines(r'ingress\.https/gone is DOWN')), 1,
+          'lines about a server that nothing happened to')
 
 
 def test_a_reload_keeps_health():

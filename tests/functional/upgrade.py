@@ -7,12 +7,10 @@ import os
 import re
 import shutil
 import signal
-import threading
 import time
 
-from lib import (DURWARD, Durward, EchoBackend, alive, check, connect, equal,
-                 exchange, main, own, procs, scratch,
-                 simple_hello, wait_for)
+from lib import (DURWARD, Durward, EchoBackend, Rate, alive, check, connect,
+                 equal, exchange, main, procs, scratch, simple_hello, wait_for)
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
@@ -54,60 +52,12 @@ def opened(port):
     return s
 
 
-class Rate:
-    """New connections at this rate, whatever becomes of those before: a
-    thread each, so that a stall shows as failures and not as a pause."""
-
-    def __init__(self, port, per_second=200):
-        self.port = port
-        self.pause = 1.0 / per_second
-        self.served, self.failures = 0, []
-        self._end = threading.Event()
-        self._lock = threading.Lock()
-        self._running = threading.Semaphore(0)
-        self.begun = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        own(self)
-
-    def _run(self):
-        due = time.monotonic()
-        while not self._end.is_set():
-            due = max(due + self.pause, time.monotonic() - 0.1)
-            time.sleep(max(0, due - time.monotonic()))
-            self.begun += 1
-            threading.Thread(target=self._one, daemon=True).start()
-
-    def _one(self):
-        try:
-            opened(self.port).close()
-            with self._lock:
-                self.served += 1
-        except Exception as e:
-            with self._lock:
-                self.failures.append(repr(e))
-
-    def wait_served(self, more):
-        goal = self.served + more
-        wait_for(lambda: self.served >= goal or self.failures, 30,
-                 '%d more connections' % more)
-
-    def stop(self):
-        self._end.set()
-        self._thread.join(5)
-        wait_for(lambda: self.served + len(self.failures) >= self.begun, 15,
-                 'the last connections')
-
-    def close(self):
-        self._end.set()
-
-
 def test_usr2_at_200_connections_a_second():
     binary = own_binary()
     daemon, a, b = start(binary)
     equal(daemon.ctl('drain', BACKEND + '/a').returncode, 0)
     held = opened(daemon.port('https'))
-    rate = Rate(daemon.port('https'))
+    rate = Rate(lambda: opened(daemon.port('https')).close())
     rate.wait_served(100)
     shutil.copy(DURWARD, binary + '.new')
     os.rename(binary + '.new', binary)
@@ -146,7 +96,7 @@ def refuses(spoil, why):
     binary = own_binary()
     daemon, a, b = start(binary)
     held = opened(daemon.port('https'))
-    rate = Rate(daemon.port('https'))
+    rate = Rate(lambda: opened(daemon.port('https')).close())
     rate.wait_served(50)
     os.unlink(binary)
     spoil(binary)
@@ -180,7 +130,6 @@ def put(data, mode=0o755):
             f.write(data)
         os.chmod(path, mode)
     return spoil
-
 
 
 def test_term_to_the_old_master_leaves_the_new_one_alone():

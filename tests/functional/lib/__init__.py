@@ -15,7 +15,7 @@ from .daemon import CTL, DURWARD, SRCDIR, Durward, run_durward, write_conf
 from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
                     record, records, server_name, simple_hello)
 from .http import Gate, HttpClient, HttpServer, Message, Reader, ok
-from .load import Load
+from .load import Load, Rate
 from .nginx import Nginx, find_nginx
 from .ports import free_port
 from .procs import alive, children, group_of, title

@@ -62,3 +62,50 @@ class Load:
 
     def close(self):
         self.stop()
+
+
+class Rate:
+    """one() at this rate, whatever becomes of those before: a thread each,
+    so that a stall shows as failures and not as a pause."""
+
+    def __init__(self, one, per_second=200):
+        self.one = one
+        self.pause = 1.0 / per_second
+        self.served, self.failures = 0, []
+        self._end = threading.Event()
+        self._lock = threading.Lock()
+        self.begun = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        own(self)
+
+    def _run(self):
+        due = time.monotonic()
+        while not self._end.is_set():
+            due = max(due + self.pause, time.monotonic() - 0.1)
+            time.sleep(max(0, due - time.monotonic()))
+            self.begun += 1
+            threading.Thread(target=self._one, daemon=True).start()
+
+    def _one(self):
+        try:
+            self.one()
+            with self._lock:
+                self.served += 1
+        except Exception as e:
+            with self._lock:
+                self.failures.append(repr(e))
+
+    def wait_served(self, more):
+        goal = self.served + more
+        wait_for(lambda: self.served >= goal or self.failures, 30,
+                 '%d more connections' % more)
+
+    def stop(self):
+        self._end.set()
+        self._thread.join(5)
+        wait_for(lambda: self.served + len(self.failures) >= self.begun, 15,
+                 'the last connections')
+
+    def close(self):
+        self._end.set()
