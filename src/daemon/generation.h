@@ -20,7 +20,6 @@ struct pool {			/* the workers of one socket */
 	int batch;			/* see spares.h */
 	int pause_ms;			/* workers died at birth: the pause now */
 	int64_t not_before;		/* clock_ms of the next fork */
-	int drift;			/* idle count was off by this at the last look */
 };
 
 struct generation {

@@ -46,6 +46,7 @@ struct master {
 	bool stopping;			/* TERM: leave now */
 	int64_t drain_end;		/* clock_ms: of the delay; when closed, of it all */
 	int64_t tick;			/* clock_ms of the next housekeeping */
+	bool audit_due;			/* a worker was killed: are the counts right? */
 	uint32_t listener_workers[SHARED_LISTENERS];	/* living, all generations */
 	uint32_t pool_workers[SHARED_POOLS];
 	unsigned workers;		/* of listeners that count (all but stats) */

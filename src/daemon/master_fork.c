@@ -94,6 +94,8 @@ fork_worker(struct master *m, struct pool *p)
 	if ((pid = fork()) == 0)
 		worker_child(m, p, (uint32_t)slot, master);
 	if (pid < 0 || children_add(pid, CHILD_WORKER, (uint32_t)slot) != 0) {
+		if (pid > 0)
+			kill(pid, SIGKILL);	/* no memory to know it by */
 		atomic_fetch_sub(&m->shared.pool[p->slot].idle, 1);
 		atomic_store(&w->state, WORKER_DEAD);
 		atomic_store(&w->pid, 0);

@@ -72,8 +72,10 @@ reap_worker(struct master *m, const struct child *c, int status)
 	uint32_t state = atomic_load(&w->state);
 	struct pool *p = pool_of(m, c);
 
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status)) {
 		say_crash(m, w, c, WTERMSIG(status));
+		m->audit_due = true;
+	}
 	if (state == WORKER_STARTING || state == WORKER_IDLE)
 		atomic_fetch_sub(&m->shared.pool[c->pool].idle, 1);
 	m->listener_workers[c->listener]--;

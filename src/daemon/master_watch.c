@@ -13,36 +13,33 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/children.h"
+#include "state/audit.h"
 
-/* A worker that died between two steps of its accounting leaves the count of
- * idle ones off; the same difference at two looks is no step under way. */
+#define AUDIT_TRIES	3
+
+/* Sessions that a death between two steps of their accounting left counted.
+ * On a busy machine something always moves: a few tries, then in a second. */
 static void
-heal_idle(struct master *m)
+look_over(struct master *m)
 {
-	unsigned i, n = shared_workers(&m->shared);
-	static int32_t idle[SHARED_POOLS];
+	static struct audit audit;
+	enum audit_verdict verdict = AUDIT_MOVED;
+	int tries;
 
-	for (i = 0; i < SHARED_POOLS; i++)
-		idle[i] = 0;
-	for (i = 0; i < n; i++) {
-		const struct worker_slot *w = &m->shared.worker[i];
-		uint32_t state = atomic_load(&w->state);
-
-		uint32_t pool = w->pool;	/* once: it may change under us */
-
-		if (pool < SHARED_POOLS && atomic_load(&w->pid) != 0 &&
-		    (state == WORKER_STARTING || state == WORKER_IDLE))
-			idle[pool]++;
-	}
-	for (i = 0; i < m->gen->npool; i++) {
-		struct pool *p = &m->gen->pool[i];
-		int off = idle[p->slot] - atomic_load(&m->shared.pool[p->slot].idle);
-
-		if (off != 0 && off == p->drift) {
-			atomic_fetch_add(&m->shared.pool[p->slot].idle, off);
-			off = 0;
-		}
-		p->drift = off;
+	if (!m->audit_due)
+		return;
+	for (tries = 0; tries < AUDIT_TRIES && verdict == AUDIT_MOVED; tries++)
+		verdict = audit_look(&audit, &m->shared);
+	switch (verdict) {
+	case AUDIT_MENDED:
+		log_notice("counts that a killed worker left wrong were put right");
+		break;
+	case AUDIT_CLEAN:
+		m->audit_due = false;
+		break;
+	case AUDIT_MOVED:
+	case AUDIT_OFF:
+		break;
 	}
 }
 
@@ -171,11 +168,12 @@ master_tick(struct master *m, int64_t now)
 {
 	static int64_t orphans_at;
 
-	heal_idle(m);
+	look_over(m);
 	retire_spares(m);
 	master_end_sessions_on_down(m);
 	if (now >= orphans_at) {
 		orphans_at = now + 10000;
+		m->audit_due = true;
 		bury_orphans(m);
 		shared_sweep(&m->shared, m->gen->map, m->gen->conf);
 	}

@@ -101,11 +101,12 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 	enum dial_verdict v = DIAL_QUEUE_TIMEOUT;
 	int32_t n = atomic_fetch_add(&b->c.queued, 1) + 1;
 
+	atomic_fetch_add(&b->waiters, 1);
 	scoreboard_hold(s->p->slot, HOLDS_QUEUE);
 	if (n > atomic_load(&b->c.max_queued))
 		atomic_store(&b->c.max_queued, n);
 	atomic_store(&s->p->slot->state, WORKER_QUEUED);
-	atomic_fetch_add(&b->waiters, 1);
+	session_title(s);
 	for (;;) {
 		uint32_t seen = atomic_load(&b->queue_word);
 		int left = clock_left(end, clock_ms());
@@ -124,9 +125,10 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 		/* short naps, for a client that leaves wakes nobody */
 		shared_sleep(&b->queue_word, seen, left < 0 || left > 250 ? 250 : left);
 	}
-	atomic_fetch_sub(&b->waiters, 1);
-	if (scoreboard_let_go(s->p->slot, HOLDS_QUEUE))
+	if (scoreboard_let_go(s->p->slot, HOLDS_QUEUE)) {
+		atomic_fetch_sub(&b->waiters, 1);
 		atomic_fetch_sub(&b->c.queued, 1);
+	}
 	s->queue_us = clock_us() - start;
 	return v;
 }

@@ -368,16 +368,19 @@ take_permit(struct session *s)
 		if (!waiting) {
 			waiting = true;
 			set_state(s, WORKER_WAITING);
+			session_title(s);
 			atomic_fetch_add(&h->permit_waiters, 1);
+			scoreboard_hold(s->p->slot, HOLDS_WAIT);
 			continue;
 		}
 		shared_sleep(&h->permit_word, seen, 1000);
 	}
-	if (waiting)
+	if (got)
+		scoreboard_hold(s->p->slot, HOLDS_PERMIT);
+	if (waiting && scoreboard_let_go(s->p->slot, HOLDS_WAIT))
 		atomic_fetch_sub(&h->permit_waiters, 1);
 	if (!got)
 		return false;
-	scoreboard_hold(s->p->slot, HOLDS_PERMIT);
 	if (n > atomic_load_explicit(&h->max_connections, memory_order_relaxed))
 		atomic_store_explicit(&h->max_connections, n, memory_order_relaxed);
 	return true;

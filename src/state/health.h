@@ -73,7 +73,7 @@ struct backend_slot {
 	char name[448];				/* CLUSTER.SERVICE.LISTENER */
 	_Atomic uint32_t turn;			/* workers: round robin */
 	_Atomic uint32_t queue_word;		/* workers: futex, raised when a place is free */
-	_Atomic uint32_t waiters;
+	gauge waiters;
 	struct counters c;
 };
 

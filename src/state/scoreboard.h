@@ -36,7 +36,8 @@ enum worker_state {
 #define HOLDS_SOURCE	0x04u	/* counted at `source` */
 #define HOLDS_BACKEND	0x08u	/* counted in backend's current */
 #define HOLDS_SERVER	0x10u	/* counted in server's current */
-#define HOLDS_QUEUE	0x20u	/* counted in backend's queued */
+#define HOLDS_QUEUE	0x20u	/* counted in backend's queued and waiters */
+#define HOLDS_WAIT	0x40u	/* counted among those who wait for a permit */
 
 struct worker_slot {
 	/* the master's: it writes these before the fork, and pid after */

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 
 #define MAGIC	UINT64_C(0x647572776172640a)	/* "durward\n" */
-#define LAYOUT	3u
+#define LAYOUT	4u
 #define PAGE	4096u
 
 struct layout {
@@ -466,8 +466,10 @@ shared_bury_worker(struct shared *s, struct worker_slot *w)
 	}
 	if (holds & HOLDS_SOURCE)
 		sources_leave(s->sources, atomic_load(&w->source));
-	if ((holds & HOLDS_QUEUE) && b >= 0)
+	if ((holds & HOLDS_QUEUE) && b >= 0) {
 		atomic_fetch_sub(&s->backend[b].c.queued, 1);
+		atomic_fetch_sub(&s->backend[b].waiters, 1);
+	}
 	if ((holds & HOLDS_SERVER) && v >= 0) {
 		counters_close(&s->server[v].c);
 		counter_add(&s->server[v].c.bytes_in, in);
@@ -479,6 +481,8 @@ shared_bury_worker(struct shared *s, struct worker_slot *w)
 		counter_add(&s->backend[b].c.bytes_out, out);
 		shared_wake(&s->backend[b].queue_word, &s->backend[b].waiters);
 	}
+	if (holds & HOLDS_WAIT)
+		atomic_fetch_sub(&s->head->permit_waiters, 1);
 	if (holds & HOLDS_PERMIT) {
 		atomic_fetch_sub(&s->head->connections, 1);
 		shared_wake(&s->head->permit_word, &s->head->permit_waiters);
@@ -496,9 +500,9 @@ shared_sleep(_Atomic uint32_t *word, uint32_t seen, int ms)
 }
 
 void
-shared_wake(_Atomic uint32_t *word, _Atomic uint32_t *waiters)
+shared_wake(_Atomic uint32_t *word, gauge *waiters)
 {
-	if (atomic_load(waiters) == 0)
+	if (atomic_load(waiters) <= 0)
 		return;
 	atomic_fetch_add(word, 1);
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);

@@ -54,7 +54,7 @@ struct shared_head {
 	_Alignas(64) _Atomic int32_t connections;	/* workers: permits taken */
 	_Atomic int32_t max_connections;	/* the most at one time */
 	_Atomic uint32_t permit_word;		/* futex: raised when one is given back */
-	_Atomic uint32_t permit_waiters;
+	gauge permit_waiters;
 	_Alignas(64) counter log_lost;		/* lines that were not logged */
 	counter workers_started, workers_crashed;
 };
@@ -116,6 +116,6 @@ void shared_bury_worker(struct shared *s, struct worker_slot *w);
  * ms.  Whoever gives a place back calls shared_wake.
  */
 void shared_sleep(_Atomic uint32_t *word, uint32_t seen, int ms);
-void shared_wake(_Atomic uint32_t *word, _Atomic uint32_t *waiters);
+void shared_wake(_Atomic uint32_t *word, gauge *waiters);
 
 #endif

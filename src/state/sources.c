@@ -58,6 +58,8 @@ sources_enter(struct sources *t, uint32_t listener, const struct addr *client, u
 	uint64_t h = source_hash(t, listener, client), tag = h & ~(uint64_t)COUNT, v;
 	uint32_t start = (uint32_t)(h % SOURCES_CELLS), at, empty;
 
+	if (atomic_load_explicit(&t->used, memory_order_relaxed) == 0)
+		atomic_store_explicit(&t->used, 1, memory_order_relaxed);
 	for (;;) {
 		at = find(t, tag, start, &empty);
 		if (at == SOURCES_NONE && (at = empty) == SOURCES_NONE) {
@@ -92,6 +94,31 @@ sources_leave(struct sources *t, uint32_t place)
 	while ((v & COUNT) != 0 &&
 	    !atomic_compare_exchange_weak(&t->cell[place], &v, v - 1))
 		;
+}
+
+uint32_t
+sources_held(const struct sources *t, uint32_t place)
+{
+	return (uint32_t)(atomic_load_explicit(&t->cell[place], memory_order_relaxed) & COUNT);
+}
+
+void
+sources_correct(struct sources *t, uint32_t place, int32_t by)
+{
+	uint64_t v = atomic_load(&t->cell[place]);
+	int64_t n;
+
+	do {
+		n = (int64_t)(v & COUNT) + by;
+		if (n < 0)
+			n = 0;
+	} while (!atomic_compare_exchange_weak(&t->cell[place], &v, (v & ~(uint64_t)COUNT) | (uint64_t)n));
+}
+
+bool
+sources_used(const struct sources *t)
+{
+	return atomic_load_explicit(&t->used, memory_order_relaxed) != 0;
 }
 
 uint32_t

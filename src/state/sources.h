@@ -11,6 +11,7 @@
 #define DURWARD_SOURCES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -20,6 +21,7 @@
 
 struct sources {
 	uint64_t seed;
+	_Atomic uint32_t used;		/* some listener counts by source */
 	_Alignas(64) _Atomic uint64_t cell[SOURCES_CELLS];
 };
 
@@ -30,6 +32,12 @@ uint32_t sources_enter(struct sources *t, uint32_t listener, const struct addr *
 
 /* One less.  SOURCES_NONE is ignored. */
 void sources_leave(struct sources *t, uint32_t place);
+
+/* For the audit: how many are counted at a place, and so many more (or less)
+ * of them; whether anything ever was. */
+uint32_t sources_held(const struct sources *t, uint32_t place);
+void sources_correct(struct sources *t, uint32_t place, int32_t by);
+bool sources_used(const struct sources *t);
 
 /* How many it has. */
 uint32_t sources_count(const struct sources *t, uint32_t listener, const struct addr *client);

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: ISC
 """Limits: how many at once, from where, and to which server."""
 
-import re
+import os
 import select
+import signal
 import socket
 import threading
 import time
 
-from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, alert, ask, check,
-                 connect, equal, exchange, main, read_all, simple_hello,
-                 wait_for)
+from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, Failure, alert,
+                 ask, check,
+                 connect, equal, exchange, ledger, main, read_all,
+                 read_until, simple_hello, wait_for, wrong_counts)
 
 NAME = 'www.example.org'
 
@@ -168,6 +170,63 @@ def test_the_queue_has_an_end():
     took = time.monotonic() - begun
     check(0.4 < took < 3, 'after %.2f s, not 0.5', took)
     held.close()
+
+
+def kill_who_waits(daemon, kind, clients):
+    """Clients that must wait, counted as this kind; their workers killed."""
+    waiting = []
+    for _ in range(clients):
+        waiting.append(connect(daemon.port('https')))
+        waiting[-1].sendall(simple_hello(NAME))
+    wait_for(lambda: ledger(daemon)[kind] == clients, 10, 'clients to wait')
+    titles = daemon.processes()
+    for s in waiting:
+        pid, = [pid for pid, title in titles.items()
+                if ' 127.0.0.1:%d' % s.getsockname()[1] in title]
+        os.kill(pid, signal.SIGKILL)
+    for s in waiting:
+        try:
+            equal(read_all(s), b'', 'what a killed one got')
+        except ConnectionResetError:
+            pass
+    # at once, by what its slot says; not when some audit finds it missing
+    wait_for(lambda: ledger(daemon)[kind] == 0, 0.9, 'nobody to be waited for')
+    equal(wrong_counts(ledger(daemon)), {}, 'counts that are off')
+
+
+def test_who_is_killed_in_a_queue_is_not_waited_for():
+    daemon, _ = start(servers='server "a" { address = "127.0.0.1:%d" '
+                      'max-connections = 1 }' % EchoBackend('a').port)
+    held = opened(daemon)
+    kill_who_waits(daemon, 'waiters', 3)
+    equal(ledger(daemon)['queued'], 0, 'queued')
+    waits_then_served(daemon, held)
+
+
+def test_who_is_killed_waiting_for_a_place_is_not_waited_for():
+    daemon, _ = start(globals='max-connections = 2')
+    held = [opened(daemon), opened(daemon, 'other')]
+    kill_who_waits(daemon, 'permit_waiters', 2)
+    waits_then_served(daemon, held[1])
+
+
+def test_ipv6_counts_by_64():
+    daemon, _ = start(listener='max-connections-per-source = 2 '
+                      'accept-proxy = {"127.0.0.1"}')
+    hello = simple_hello(NAME)
+
+    def come(source):
+        s = connect(daemon.port('https'))
+        s.sendall(b'PROXY TCP6 %s 2001:db8::1 1000 443\r\n' % source + hello)
+        try:
+            return s, len(read_until(s, len(hello)))
+        except (Failure, ConnectionResetError):
+            return s, 0
+    held = [come(b'2001:db8:0:7::1'), come(b'2001:db8:0:7:ffff::2'),
+            come(b'2001:db8:0:7:1:2:3:4'), come(b'2001:db8:0:8::1')]
+    equal([n > 0 for _, n in held], [True, True, False, True],
+          'who was let in')
+    equal(ledger(daemon)['source_places'], 2, 'sources that are counted')
 
 
 def test_a_cold_pool_serves_hundreds_at_once():

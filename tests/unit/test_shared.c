@@ -286,7 +286,7 @@ static const uint32_t held[] = {
 	HOLDS_PERMIT | HOLDS_LISTENER | HOLDS_SOURCE,
 	HOLDS_PERMIT | HOLDS_LISTENER | HOLDS_SOURCE | HOLDS_BACKEND | HOLDS_QUEUE,
 	HOLDS_PERMIT | HOLDS_LISTENER | HOLDS_SOURCE | HOLDS_BACKEND | HOLDS_SERVER,
-	HOLDS_PERMIT | HOLDS_LISTENER | HOLDS_BACKEND | HOLDS_SERVER,
+	HOLDS_PERMIT | HOLDS_LISTENER | HOLDS_BACKEND | HOLDS_SERVER, HOLDS_WAIT,
 };
 
 START_TEST(the_dead_give_back_exactly_what_they_held)
@@ -319,6 +319,8 @@ START_TEST(the_dead_give_back_exactly_what_they_held)
 	atomic_store(&l->c.current, 2);
 	atomic_store(&b->c.current, 2);
 	atomic_store(&b->c.queued, 2);
+	atomic_store(&b->waiters, 2);
+	atomic_store(&state.shared.head->permit_waiters, 2);
 	atomic_store(&v->c.current, 2);
 	atomic_store(&w->holds, holds);
 	for (int twice = 0; twice < 2; twice++) {
@@ -327,6 +329,8 @@ START_TEST(the_dead_give_back_exactly_what_they_held)
 		ck_assert_int_eq(atomic_load(&l->c.current), holds & HOLDS_LISTENER ? 1 : 2);
 		ck_assert_int_eq(atomic_load(&b->c.current), holds & HOLDS_BACKEND ? 1 : 2);
 		ck_assert_int_eq(atomic_load(&b->c.queued), holds & HOLDS_QUEUE ? 1 : 2);
+		ck_assert_int_eq(atomic_load(&b->waiters), holds & HOLDS_QUEUE ? 1 : 2);
+		ck_assert_int_eq(atomic_load(&state.shared.head->permit_waiters), holds & HOLDS_WAIT ? 1 : 2);
 		ck_assert_int_eq(atomic_load(&v->c.current), holds & HOLDS_SERVER ? 1 : 2);
 		ck_assert_uint_eq(sources_count(state.shared.sources, 0, &client), holds & HOLDS_SOURCE ? 1 : 2);
 		ck_assert_uint_eq(counter_get(&l->c.bytes_in), holds & HOLDS_LISTENER ? 1000 : 0);

@@ -8,6 +8,7 @@ failed, first prints what it has to tell.
 
 from .backends import (EchoBackend, HttpBackend, ProxyBackend, TcpBackend,
                        TlsBackend)
+from .census import Census, ledger, wrong_counts
 from .certs import Certs
 from .clients import (alert, ask, connect, curl, exchange, http_request,
                       read_all, read_until, s_client, tls_get)
