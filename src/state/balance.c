@@ -200,6 +200,7 @@ choose_turn(struct choice *c)
 {
 	const struct conf_backend *cb = &c->b->conf->backend[c->backend];
 	unsigned k, total = 0, most = 0, round, place;
+	int last = BALANCE_NONE;
 	uint32_t turn = 0;
 
 	for (k = 0; k < cb->nserver; k++) {
@@ -214,11 +215,16 @@ choose_turn(struct choice *c)
 	if (c->b->shared != NULL)
 		turn = atomic_fetch_add(&c->b->shared->backend[c->b->map->backend[c->backend]].turn, 1);
 	place = turn % total;
-	for (round = 0; round < most; round++)
-		for (k = 0; k < cb->nserver; k++)
-			if (cb->server[k].weight > round && may_serve(c, k) && place-- == 0)
+	for (round = 0; round < most; round++) {
+		for (k = 0; k < cb->nserver; k++) {
+			if (cb->server[k].weight <= round || !may_serve(c, k))
+				continue;
+			if (place-- == 0)
 				return (int)k;
-	return BALANCE_NONE;	/* one went down between the two looks */
+			last = (int)k;
+		}
+	}
+	return last;	/* one went down between the two looks */
 }
 
 static int

@@ -446,6 +446,28 @@ START_TEST(processes_share_the_turns)
 }
 END_TEST
 
+/* One that comes and goes is no reason to turn a client away. */
+static void
+take_turns_beside_one_that_flaps(void *arg, unsigned i)
+{
+	const struct balance *b = arg;
+
+	for (int n = 0; n < 100000; n++) {
+		if (i == 0)
+			atomic_store(&server(1)->state, n % 2 == 0 ? HEALTH_DOWN : HEALTH_UP);
+		else if (by_turn(b) < 0)
+			_exit(1);
+	}
+}
+
+START_TEST(a_turn_always_finds_one_that_is_up)
+{
+	struct balance *b = start(SERVICE("roundrobin", SERVER("a", "") SERVER("b", "")));
+
+	state_help_processes(3, take_turns_beside_one_that_flaps, b);
+}
+END_TEST
+
 /* --- the least loaded -------------------------------------------------------------- */
 
 static const struct {
@@ -609,6 +631,7 @@ main(void)
 	tcase_add_test(t, roundrobin_is_exact);
 	tcase_add_test(t, roundrobin_is_exact_by_weight);
 	tcase_add_test(t, processes_share_the_turns);
+	tcase_add_test(t, a_turn_always_finds_one_that_is_up);
 	tcase_add_loop_test(t, the_least_loaded_serves, 0, COUNT(loads));
 	tcase_add_test(t, the_least_loaded_by_weight);
 	tcase_add_loop_test(t, backups_serve_when_no_other_is_up, 0, COUNT(ways));
