@@ -94,7 +94,7 @@ print_version(void)
 static const char *
 own_path(void)
 {
-	static char path[PATH_MAX];
+	_Alignas(4096) static char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	if (n <= 0)
@@ -107,7 +107,7 @@ own_path(void)
 static const char *
 absolute(const char *path)
 {
-	static char full[2][PATH_MAX];
+	_Alignas(4096) static char full[2][PATH_MAX];
 	static int which;
 	char *f = full[which ^= 1];
 

@@ -328,7 +328,7 @@ is_busy(struct desk *d)
 void
 clerk_run(struct clerk *c)
 {
-	static struct desk desk;
+	_Alignas(4096) static struct desk desk;
 	struct pollfd pfd[CLIENTS + 2];
 	struct timespec ts;
 	sigset_t asleep, awake;

@@ -71,7 +71,7 @@ take_lines(struct log_sink *sink, const char *buf, size_t len)
 void
 logger_run(int pipe_fd, int master_fd, struct log_sink *sink)
 {
-	static char buf[65536];
+	_Alignas(4096) static char buf[65536];
 	struct pollfd pfd[2] = { { pipe_fd, POLLIN, 0 }, { master_fd, POLLIN, 0 } };
 	size_t have = 0, used;
 	ssize_t n;

@@ -22,7 +22,7 @@
 static void
 look_over(struct master *m)
 {
-	static struct audit audit;
+	_Alignas(4096) static struct audit audit;
 	enum audit_verdict verdict = AUDIT_MOVED;
 	int tries;
 

@@ -110,7 +110,7 @@ upgrade_begin(struct master *m)
 void
 upgrade_heard(struct master *m)
 {
-	static char said[4096];
+	_Alignas(4096) static char said[4096];
 	static size_t len;
 	ssize_t n = read(m->upgrade_fd, said + len, sizeof(said) - 1 - len);
 	char *line, *save = NULL;
@@ -151,7 +151,7 @@ struct inherited {
 	char *text;
 };
 
-static struct inherited sockets[SOCKETS_MAX];
+_Alignas(4096) static struct inherited sockets[SOCKETS_MAX];
 static unsigned nsockets;
 static int real_stderr = -1;
 

@@ -344,7 +344,7 @@ on_section(cfg_t *cfg, cfg_opt_t *opt)
 
 /* ---- options from the table ---------------------------------------- */
 
-static cfg_opt_t options[CONF_NSECTIONS][CONF_MAX_KEYS + 2];	/* the mark, the end */
+_Alignas(4096) static cfg_opt_t options[CONF_NSECTIONS][CONF_MAX_KEYS + 2];	/* the mark, the end */
 
 static void
 make_options(enum conf_section section)
