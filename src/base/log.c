@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -54,6 +55,27 @@ put_number(char *p, uint64_t n)
 	return p;
 }
 
+static pid_t pid;		/* ours; 0 not asked yet */
+
+static void
+forget_pid(void)
+{
+	pid = 0;
+}
+
+/* A call a process, not one a line. */
+static pid_t
+own_pid(void)
+{
+	static bool told;
+
+	if (!told)
+		told = pthread_atfork(NULL, NULL, forget_pid) == 0;
+	if (pid == 0 || !told)
+		pid = getpid();
+	return pid;
+}
+
 /* The prefix has room before the text, so that the whole is one buffer. */
 static void
 write_record(int priority, char *text, size_t len)
@@ -63,7 +85,7 @@ write_record(int priority, char *text, size_t len)
 
 	*p++ = (char)('0' + priority);
 	*p++ = ' ';
-	p = put_number(p, (uint64_t)getpid());
+	p = put_number(p, (uint64_t)own_pid());
 	*p++ = ' ';
 	p = put_number(p, (uint64_t)clock_wall_ms());
 	*p++ = ' ';
