@@ -8,37 +8,59 @@
 
 #include <string.h>
 
-static uint32_t
-text_begin(struct worker_slot *w)
+/*
+ * A worker may be stopped (a debugger, SIGSTOP, the scheduler) at any
+ * instruction, and readers must neither wait for it nor show half a name: so
+ * what counts is never written to, only replaced.
+ */
+static struct worker_text *
+text_spare(struct worker_slot *w)
 {
-	uint32_t n = atomic_load_explicit(&w->text_seq, memory_order_relaxed) | 1;
+	return &w->text[(atomic_load_explicit(&w->text_seq, memory_order_relaxed) + 1) % 2];
+}
 
-	atomic_store_explicit(&w->text_seq, n, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
-	return n + 1;
+static void
+text_publish(struct worker_slot *w)
+{
+	uint32_t n = atomic_load_explicit(&w->text_seq, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&w->text_seq, n, memory_order_release);
+	/* the next text must not show before its readers see that this one counts */
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void
 scoreboard_set_client(struct worker_slot *w, const struct addr *client)
 {
-	uint32_t n = text_begin(w);
+	struct worker_text *t = text_spare(w);
 
-	w->client = *client;
-	w->host[0] = '\0';
-	atomic_store_explicit(&w->text_seq, n, memory_order_release);
+	t->client = *client;
+	t->host[0] = '\0';
+	text_publish(w);
 }
 
 void
 scoreboard_set_host(struct worker_slot *w, const char *host)
 {
-	uint32_t n = text_begin(w);
-	size_t len = strnlen(host, sizeof(w->host) - 1);
+	const struct worker_text *now = &w->text[atomic_load_explicit(&w->text_seq, memory_order_relaxed) % 2];
+	struct worker_text *t = text_spare(w);
+	size_t len = strnlen(host, sizeof(t->host) - 1);
 
-	memcpy(w->host, host, len);
-	w->host[len] = '\0';
-	atomic_store_explicit(&w->text_seq, n, memory_order_release);
+	t->client = now->client;
+	memcpy(t->host, host, len);
+	t->host[len] = '\0';
+	text_publish(w);
 }
 
+void
+scoreboard_clear_text(struct worker_slot *w)
+{
+	memset(w->text, 0, sizeof(w->text));
+	atomic_store_explicit(&w->text_seq, 0, memory_order_release);
+}
+
+/* Only one that writes twice while a copy is made can make it worth another
+ * try; one that does so without end is no worker of ours any more. */
 void
 scoreboard_text(const struct worker_slot *w, struct addr *client, char host[256])
 {
@@ -47,11 +69,10 @@ scoreboard_text(const struct worker_slot *w, struct addr *client, char host[256]
 
 	for (tries = 0; tries < 1000; tries++) {
 		before = atomic_load_explicit(&w->text_seq, memory_order_acquire);
-		*client = w->client;
-		memcpy(host, w->host, sizeof(w->host));
+		*client = w->text[before % 2].client;
+		memcpy(host, w->text[before % 2].host, sizeof(w->text[0].host));
 		atomic_thread_fence(memory_order_acquire);
-		if ((before & 1) == 0 &&
-		    before == atomic_load_explicit(&w->text_seq, memory_order_relaxed))
+		if (before == atomic_load_explicit(&w->text_seq, memory_order_relaxed))
 			break;
 	}
 	host[255] = '\0';

@@ -39,6 +39,12 @@ enum worker_state {
 #define HOLDS_QUEUE	0x20u	/* counted in backend's queued and waiters */
 #define HOLDS_WAIT	0x40u	/* counted among those who wait for a permit */
 
+/* Who a worker serves. */
+struct worker_text {
+	struct addr client;
+	char host[256];				/* canonical; "" not known (yet) */
+};
+
 struct worker_slot {
 	/* the master's: it writes these before the fork, and pid after */
 	_Alignas(64) _Atomic int32_t pid;	/* 0: free */
@@ -55,9 +61,8 @@ struct worker_slot {
 	_Atomic int64_t since_ms;		/* clock_ms of accept, or of becoming idle */
 	_Atomic int64_t last_ms;		/* clock_ms of the last byte either way */
 	_Atomic uint64_t bytes_in, bytes_out;	/* of this client so far */
-	_Atomic uint32_t text_seq;		/* odd while client and host are written */
-	struct addr client;
-	char host[256];				/* canonical; "" not known (yet) */
+	_Atomic uint32_t text_seq;		/* text[text_seq % 2] is the one that counts */
+	struct worker_text text[2];		/* the other is written, then they change places */
 };
 
 static inline bool
@@ -83,7 +88,11 @@ scoreboard_let_go(struct worker_slot *w, uint32_t what)
 void scoreboard_set_client(struct worker_slot *w, const struct addr *client);
 void scoreboard_set_host(struct worker_slot *w, const char *host);
 
-/* For readers: a consistent copy of the slot's texts. */
+/* For whoever makes the slot anew: no client, no host. */
+void scoreboard_clear_text(struct worker_slot *w);
+
+/* For readers: a copy of the slot's texts as they stood at one time, also of
+ * a worker that was stopped or killed in the middle of writing new ones. */
 void scoreboard_text(const struct worker_slot *w, struct addr *client, char host[256]);
 
 /* "idle", "reading", ... for people. */

@@ -434,8 +434,7 @@ shared_take_worker(struct shared *s)
 		atomic_store(&w->bytes_in, 0);
 		atomic_store(&w->bytes_out, 0);
 		atomic_store(&w->since_ms, clock_ms());
-		atomic_store(&w->text_seq, 0);
-		w->host[0] = '\0';
+		scoreboard_clear_text(w);
 		if (s->head->nworker <= i)
 			s->head->nworker = i + 1;
 		return (int)i;

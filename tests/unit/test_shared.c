@@ -377,6 +377,35 @@ START_TEST(worker_slots_are_clean_and_used_again)
 }
 END_TEST
 
+START_TEST(texts_are_whole_whenever_their_writer_stopped)
+{
+	struct addr client, got;
+	struct worker_slot *w;
+	char host[256];
+
+	state_help_start(&state, first);
+	w = &state.shared.worker[shared_take_worker(&state.shared)];
+	ck_assert(addr_parse_ip("192.0.2.1", &client));
+	scoreboard_set_client(w, &client);
+	scoreboard_text(w, &got, host);
+	ck_assert(memcmp(&got, &client, sizeof(got)) == 0);
+	ck_assert_str_eq(host, "");
+	for (int i = 0; i < 5; i++) {
+		char name[32];
+		uint32_t seq;
+
+		snprintf(name, sizeof(name), "host%d.example.org", i);
+		scoreboard_set_host(w, name);
+		/* the next writing, half done */
+		seq = atomic_load(&w->text_seq);
+		memset(&w->text[(seq + 1) % 2], 'x', sizeof(w->text[0]) / 2);
+		scoreboard_text(w, &got, host);
+		ck_assert_str_eq(host, name);
+		ck_assert(memcmp(&got, &client, sizeof(got)) == 0);
+	}
+}
+END_TEST
+
 START_TEST(worker_slots_end_somewhere)
 {
 	state_help_start(&state, first);
@@ -486,6 +515,7 @@ main(void)
 	tcase_add_test(t, many_reloads_take_no_more_room);
 	tcase_add_loop_test(t, the_dead_give_back_exactly_what_they_held, 0, COUNT(held));
 	tcase_add_test(t, worker_slots_are_clean_and_used_again);
+	tcase_add_test(t, texts_are_whole_whenever_their_writer_stopped);
 	tcase_add_test(t, worker_slots_end_somewhere);
 	tcase_add_test(t, a_segment_can_be_taken_over);
 	tcase_add_test(t, another_layout_is_refused);
