@@ -53,8 +53,25 @@ connect_udp(const struct addr *a)
 	return fd;
 }
 
-/* One datagram.  A syslogd that was restarted is found again; a UDP receiver
- * that was away for a while shows as one ECONNREFUSED, and the next try goes. */
+/* Once a minute at most, where somebody may read it. */
+static void
+complain(struct log_sink *s)
+{
+	int64_t now = clock_ms();
+	uint64_t lost = atomic_fetch_add_explicit(s->lost, 1, memory_order_relaxed) + 1;
+
+	if (s->kind == LOG_SINK_STDERR || (s->complained_ms != 0 && now - s->complained_ms < 60000))
+		return;
+	s->complained_ms = now;
+	dprintf(STDERR_FILENO, "durward: cannot write the log: %s (%llu lines lost so far)\n",
+	    strerror(errno), (unsigned long long)lost);
+}
+
+/*
+ * One datagram.  A syslogd that was restarted is found again.  Over UDP
+ * ECONNREFUSED tells of an earlier one that reached nobody; this one still goes
+ * out, for somebody may be there by now.
+ */
 static int
 send_datagram(struct log_sink *s, const struct iovec *iov, int n)
 {
@@ -68,10 +85,13 @@ send_datagram(struct log_sink *s, const struct iovec *iov, int n)
 			return -1;
 		if (sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return 0;
-		if (s->kind == LOG_SINK_SYSLOG && errno != EAGAIN) {
+		if (errno == EAGAIN)
+			return -1;
+		if (s->kind == LOG_SINK_SYSLOG) {
 			close(s->fd);
 			s->fd = -1;
-		}
+		} else if (errno == ECONNREFUSED && tries == 0)
+			complain(s);
 	}
 	return -1;
 }
@@ -106,20 +126,6 @@ format_prefix(const struct log_sink *s, int priority, long pid, int64_t ms, char
 		snprintf(out, size, "<%d>%s durward[%ld]: ", s->facility | priority, date, pid);
 }
 
-/* Once a minute at most, where somebody may read it. */
-static void
-complain(struct log_sink *s)
-{
-	int64_t now = clock_ms();
-
-	s->lost++;
-	if (s->kind == LOG_SINK_STDERR || (s->complained_ms != 0 && now - s->complained_ms < 60000))
-		return;
-	s->complained_ms = now;
-	dprintf(STDERR_FILENO, "durward: cannot write the log: %s (%llu lines lost so far)\n",
-	    strerror(errno), (unsigned long long)s->lost);
-}
-
 void
 log_sink_record(struct log_sink *s, const char *record, size_t len)
 {
@@ -143,7 +149,8 @@ log_sink_record(struct log_sink *s, const char *record, size_t len)
 	iov[2].iov_len = 1;
 	switch (s->kind) {
 	case LOG_SINK_STDERR:
-		write_all(STDERR_FILENO, iov, 3);
+		if (write_all(STDERR_FILENO, iov, 3) != 0)
+			complain(s);
 		break;
 	case LOG_SINK_FILE:
 		if (s->fd < 0 || write_all(s->fd, iov, 3) != 0)

@@ -6,6 +6,7 @@
 #ifndef DURWARD_LOG_SINK_H
 #define DURWARD_LOG_SINK_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,7 @@ struct log_sink {
 	int fd;			/* file, socket; -1 not open */
 	struct addr addr;	/* UDP */
 	char host[64];		/* for lines in files */
-	uint64_t lost;		/* lines that could not be written */
+	_Atomic uint64_t *lost;	/* raised for each line that could not be written */
 	int64_t complained_ms;
 };
 
@@ -27,8 +28,9 @@ struct log_sink {
 int log_sink_open_file(const char *path);
 
 /* One record of the pipe ("PRIORITY PID MS TEXT", no "\n").  Never waits on a
- * socket; a file that is full or failing loses the line, counts it, and is
- * tried again with the next. */
+ * socket.  Where the target takes no line (a full file system, a full /dev/log,
+ * a UDP port where nobody listens) the line is lost and counted, and the next
+ * one is tried again. */
 void log_sink_record(struct log_sink *s, const char *record, size_t len);
 
 #endif

@@ -33,11 +33,20 @@ logger_send_file(int master_fd, int file)
 	return sendmsg(master_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -1;
 }
 
-/* False: the master has gone. */
-static bool
-receive_file(int master_fd, struct log_sink *sink)
+int
+logger_send_leave(int master_fd)
 {
-	char byte, control[CMSG_SPACE(sizeof(int))];
+	char byte = 'l';
+
+	return send(master_fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -1;
+}
+
+/* A word from the master: a new file, or that another logger takes over.
+ * False: the master has gone. */
+static bool
+hear_master(int master_fd, struct log_sink *sink, bool *leaving)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { &byte, 1 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = control, .msg_controllen = sizeof(control) };
@@ -45,6 +54,8 @@ receive_file(int master_fd, struct log_sink *sink)
 
 	if (recvmsg(master_fd, &m, MSG_DONTWAIT) <= 0)
 		return errno == EAGAIN || errno == EINTR;
+	if (byte == 'l')
+		*leaving = true;
 	c = CMSG_FIRSTHDR(&m);
 	if (c != NULL && c->cmsg_type == SCM_RIGHTS) {
 		if (sink->fd >= 0)
@@ -74,12 +85,14 @@ logger_run(int pipe_fd, int master_fd, struct log_sink *sink)
 	_Alignas(4096) static char buf[65536];
 	struct pollfd pfd[2] = { { pipe_fd, POLLIN, 0 }, { master_fd, POLLIN, 0 } };
 	size_t have = 0, used;
+	bool leaving = false;
 	ssize_t n;
 
-	for (;;) {
+	/* whoever comes after us must begin with a whole line */
+	while (!leaving || have > 0) {
 		if (poll(pfd, 2, -1) < 0)
 			continue;
-		if (pfd[1].revents != 0 && !receive_file(master_fd, sink))
+		if (pfd[1].revents != 0 && !hear_master(master_fd, sink, &leaving))
 			pfd[1].fd = -1;
 		if (pfd[0].revents == 0)
 			continue;

@@ -9,11 +9,15 @@
 
 #include "base/log_sink.h"
 
-/* Read records from pipe_fd until its last writer is gone.  From master_fd
- * (SOCK_SEQPACKET) come new log files, as descriptors. */
+/* Read records from pipe_fd until its last writer is gone, or until the master
+ * says so.  From master_fd (SOCK_SEQPACKET) come new log files, as descriptors. */
 void logger_run(int pipe_fd, int master_fd, struct log_sink *sink);
 
 /* For the master: hand the logger a log file that was opened anew.  0, -1. */
 int logger_send_file(int master_fd, int file);
+
+/* For the master: have the logger write what it has read, leave the rest in the
+ * pipe for the next one, and end.  0, -1. */
+int logger_send_leave(int master_fd);
 
 #endif

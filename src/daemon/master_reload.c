@@ -21,6 +21,7 @@
 #include "daemon/children.h"
 #include "daemon/detach.h"
 #include "daemon/listener.h"
+#include "daemon/logger.h"
 #include "daemon/notify.h"
 
 struct reasons {
@@ -114,14 +115,15 @@ master_open_log(struct master *m, const struct conf *c)
 	m->sink.fd = fd;
 	m->sink.facility = c->log.facility;
 	m->sink.addr = c->log.addr;
+	m->sink.lost = &m->shared.head->log_lost;
 	if (gethostname(m->sink.host, sizeof(m->sink.host) - 1) != 0)
 		strcpy(m->sink.host, "-");
 	m->sink.host[strcspn(m->sink.host, ".")] = '\0';
 	log_set_level(c->log_level);
 }
 
-/* A logger with another target: the old one gets all that was written so far,
- * which is in the pipe; it is replaced when it has read that. */
+/* Another target is another logger: what the old one has read goes where it
+ * went so far, what is in the pipe yet goes to the new one. */
 static void
 change_log(struct master *m, const struct conf *old, const struct conf *c)
 {
@@ -130,8 +132,9 @@ change_log(struct master *m, const struct conf *old, const struct conf *c)
 		return;
 	}
 	master_open_log(m, c);
-	if (m->logger > 0)
-		kill(m->logger, SIGKILL);	/* the next one is forked by master_fill */
+	/* the next one is forked by master_fill */
+	if (m->logger > 0 && logger_send_leave(m->logger_sock) != 0)
+		kill(m->logger, SIGKILL);
 }
 
 static void
