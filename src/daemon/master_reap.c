@@ -12,12 +12,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/children.h"
 #include "daemon/spares.h"
+#include "report/access.h"
 
 /* A worker that a signal ended, with what it was doing. */
 static void
@@ -40,6 +42,51 @@ say_crash(struct master *m, const struct worker_slot *w, const struct child *c, 
 	    worker_state_name(atomic_load(&w->state)), addr_format(&client, true, from),
 	    safe[0] != '\0' ? safe : "-", (unsigned long long)atomic_load(&w->bytes_in),
 	    (unsigned long long)atomic_load(&w->bytes_out));
+}
+
+/* How the listener in this slot speaks; a listener that is gone spoke TLS as
+ * far as its last lines go. */
+static enum access_kind
+kind_of(const struct master *m, uint32_t slot)
+{
+	const struct conf *c = m->gen->conf;
+	unsigned l;
+
+	for (l = 0; l < c->nlistener; l++)
+		if (m->gen->map->listener[l] == slot)
+			switch (c->listener[l].protocol) {
+			case CONF_TLS:
+				return ACCESS_TLS;
+			case CONF_HTTP:
+				return ACCESS_HTTP;
+			case CONF_STATS:
+				return ACCESS_STATS;
+			}
+	return ACCESS_TLS;
+}
+
+/*
+ * The client of a worker that died has its line and its place in the counters
+ * all the same: internal error, or killed where it was KILL, which is sent.
+ */
+static void
+end_client(struct master *m, const struct worker_slot *w, const struct child *c, int sig)
+{
+	int32_t b = atomic_load(&w->backend);
+	int64_t now = clock_ms(), us;
+	char line[LOG_LINE_MAX];
+	size_t n;
+
+	n = access_last_line(&m->shared, w, c->listener, kind_of(m, c->listener),
+	    sig == SIGKILL ? 'K' : 'I', now, clock_wall_ms(), line, sizeof(line));
+	if (n == 0)
+		return;
+	us = (now - atomic_load(&w->since_ms)) * 1000;
+	us = us > 0 ? us : 0;
+	counters_duration(&m->shared.listener[c->listener].c, us);
+	if ((atomic_load(&w->holds) & HOLDS_BACKEND) && b >= 0 && b < (int32_t)SHARED_BACKENDS)
+		counters_duration(&m->shared.backend[b].c, us);
+	log_line(LOG_INFO, line, n);
 }
 
 static struct pool *
@@ -74,6 +121,7 @@ reap_worker(struct master *m, const struct child *c, int status)
 
 	if (WIFSIGNALED(status)) {
 		say_crash(m, w, c, WTERMSIG(status));
+		end_client(m, w, c, WTERMSIG(status));
 		m->audit_due = true;
 	}
 	if (state == WORKER_STARTING || state == WORKER_IDLE)

@@ -133,6 +133,12 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 	return v;
 }
 
+bool
+dial_in_queue(const struct session *s)
+{
+	return atomic_load_explicit(&s->p->slot->state, memory_order_relaxed) == WORKER_QUEUED;
+}
+
 static struct balance_key
 session_key(const struct session *s)
 {
@@ -318,7 +324,7 @@ dial_run(struct session *s, struct iovec *first, int n, bool blocking,
     dial_prepare *prepare, void *arg, struct dial *d)
 {
 	unsigned ntried = 0, most = (unsigned)backend_of(s)->service->retries + 1;
-	bool reserved = s->server >= 0;
+	bool reserved = s->server >= 0, silent = false;
 	uint16_t tried[BALANCE_TRIED];
 	enum dial_verdict v;
 
@@ -350,6 +356,7 @@ dial_run(struct session *s, struct iovec *first, int n, bool blocking,
 			}
 			return DIAL_OK;
 		}
+		silent = errno == ETIMEDOUT;
 		if (s->p->stop >= PROXY_KILLED) {
 			release_server(s);
 			v = DIAL_STOPPED;
@@ -365,5 +372,5 @@ dial_run(struct session *s, struct iovec *first, int n, bool blocking,
 	}
 	if (v == DIAL_QUEUE_TIMEOUT && ntried > 0 && s->queue_us < 0)
 		v = DIAL_NO_SERVER;
-	return v;
+	return v == DIAL_NO_SERVER && silent ? DIAL_NO_ANSWER : v;
 }

@@ -16,6 +16,7 @@
 enum dial_verdict {
 	DIAL_OK,
 	DIAL_NO_SERVER,		/* none up, or none reachable in retries + 1 tries */
+	DIAL_NO_ANSWER,		/* the same, and the last one tried was silent for `connect` */
 	DIAL_QUEUE_TIMEOUT,	/* all at their max-connections for `queue` */
 	DIAL_CLIENT_GONE,	/* the client left while it waited in the queue */
 	DIAL_STOPPED		/* a signal told us to end */
@@ -38,6 +39,9 @@ typedef void dial_prepare(void *arg, unsigned server);
  */
 enum dial_verdict dial_run(struct session *s, struct iovec *first, int n, bool blocking,
     dial_prepare *prepare, void *arg, struct dial *d);
+
+/* After DIAL_STOPPED: was it in the queue, and not yet at a server? */
+bool dial_in_queue(const struct session *s);
 
 /* HTTP: choose and reserve a server without connecting, so that an open
  * connection to it can be used again: sets s->server.  dial_run afterwards

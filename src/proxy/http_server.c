@@ -107,6 +107,10 @@ no_server(struct exchange *e, enum dial_verdict v)
 		session_reject(s, REJECT_NO_SERVER, 'S', 'C');
 		http_own_answer(e->x, 503, false);
 		return false;
+	case DIAL_NO_ANSWER:
+		session_reject(s, REJECT_NO_SERVER, 's', 'C');
+		http_own_answer(e->x, 503, false);
+		return false;
 	case DIAL_QUEUE_TIMEOUT:
 		session_reject(s, REJECT_NO_SERVER, 's', 'Q');
 		http_own_answer(e->x, 503, false);
@@ -115,7 +119,7 @@ no_server(struct exchange *e, enum dial_verdict v)
 		session_code(s, 'C', 'Q');
 		break;
 	case DIAL_STOPPED:
-		session_code(s, s->p->stop == PROXY_SERVER_DOWN ? 'D' : 'K', 'C');
+		session_code(s, s->p->stop == PROXY_SERVER_DOWN ? 'D' : 'K', dial_in_queue(s) ? 'Q' : 'C');
 		break;
 	}
 	e->x->keep_client = false;

@@ -8,16 +8,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/title.h"
 #include "proxy/dial.h"
+#include "report/access.h"
 #include "wire/cidr.h"
 #include "wire/proxy_header.h"
 
@@ -45,6 +44,8 @@ session_reject(struct session *s, enum reject why, char cause, char phase)
 {
 	struct counters *c = &s->p->listener_slot->c;
 
+	if (s->rejected < 0)
+		s->rejected = (int)why;
 	counter_add(&c->rejects[why], 1);
 	if (why == REJECT_DENIED || why == REJECT_LIMIT)
 		counter_add(&c->denied, 1);
@@ -192,6 +193,8 @@ session_read_proxy(struct session *s)
 			continue;
 		if (timed_out)
 			session_reject(s, REJECT_DEADLINE, 'c', 'R');
+		else if (s->p->stop >= PROXY_KILLED)
+			session_code(s, 'K', 'R');
 		else
 			session_reject(s, REJECT_MALFORMED, 'C', 'R');
 		return false;
@@ -311,40 +314,33 @@ session_last_word(struct session *s, const void *bytes, size_t len, int ms)
 size_t
 session_log_head(const struct session *s, const struct addr *from, int64_t wall_ms, char *buf, size_t size)
 {
-	static time_t said = -1;	/* the date is made once a second */
-	static char date[32];
-	char text[ADDR_STRLEN];
-	time_t t = (time_t)(wall_ms / 1000);
-	int n;
-
-	if (t != said) {
-		struct tm tm;
-
-		localtime_r(&t, &tm);
-		strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S", &tm);
-		said = t;
-	}
-	n = snprintf(buf, size, "%s [%s.%03d] %s %s/%s", addr_format(from, false, text),
-	    date, (int)(wall_ms % 1000), s->p->listener->name,
-	    session_backend_name(s), session_server_name(s));
-	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+	return access_head(from, wall_ms, s->p->listener->name, session_backend_name(s),
+	    session_server_name(s), buf, size);
 }
 
 size_t
 session_log_counts(const struct session *s, char *buf, size_t size)
 {
 	const struct shared *sh = s->p->shared;
-	int be = 0, srv = 0, n;
+	struct access_counts c = {
+		.all = atomic_load(&sh->head->connections),
+		.listener = atomic_load(&s->p->listener_slot->c.current),
+		.retries = s->retries,
+		.redispatched = s->redispatched,
+		.queued = s->queue_us > 0,
+	};
 
 	if (s->backend >= 0)
-		be = atomic_load(&sh->backend[s->p->map->backend[s->backend]].c.current);
+		c.backend = atomic_load(&sh->backend[s->p->map->backend[s->backend]].c.current);
 	if (s->backend >= 0 && s->server >= 0)
-		srv = atomic_load(&sh->server[s->p->map->server[s->backend][s->server]].c.current);
-	n = snprintf(buf, size, "%d/%d/%d/%d/%s%u 0/%d",
-	    atomic_load(&sh->head->connections), atomic_load(&s->p->listener_slot->c.current),
-	    be, srv, s->redispatched ? "+" : "", s->retries,
-	    s->queue_us > 0 ? 1 : 0);
-	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+		c.server = atomic_load(&sh->server[s->p->map->server[s->backend][s->server]].c.current);
+	return access_counts(&c, buf, size);
+}
+
+const char *
+session_log_reason(const struct session *s)
+{
+	return s->rejected >= 0 && s->code.cause == 'P' ? reject_name((enum reject)s->rejected) : "";
 }
 
 /* Past max-connections a client waits, accepted but unread: to it the same as
@@ -396,6 +392,7 @@ session_begin(struct session *s, struct proxy *p, int fd, const struct addr *pee
 	s->client = fd;
 	s->peer = s->from = *peer;
 	s->backend = s->server = -1;
+	s->rejected = -1;
 	s->queue_us = s->connect_us = -1;
 	s->head = head_buffer;
 	p->client_fd = fd;

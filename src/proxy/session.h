@@ -49,6 +49,7 @@ struct session {
 	unsigned retries;
 	bool redispatched;
 	struct session_end_code code;
+	int rejected;			/* enum reject, once turned away; -1 not */
 
 	/* what was read from the client and not yet passed on; the buffer is
 	 * one a process, touched only as far as it is filled */
@@ -114,6 +115,10 @@ size_t session_log_head(const struct session *s, const struct addr *from, int64_
 
 /* "ACT/FE/BE/SRV/RETRIES SQ/BQ", as HAProxy counts them. */
 size_t session_log_counts(const struct session *s, char *buf, size_t size);
+
+/* Why it was turned away, in the words of the metrics, where HAProxy's letters do
+ * not tell: PR is malformed, denied and over the limit alike.  Else "". */
+const char *session_log_reason(const struct session *s);
 
 /* Wait until s->client can be read; false at the deadline (or when the master
  * shortens it because workers run short), or where we were told to stop. */

@@ -55,10 +55,13 @@ span_ms(int64_t from, int64_t to)
 	return from > 0 && to > 0 ? (long long)(to - from) / 1000 : -1LL;
 }
 
-/* HAProxy's httplog. */
+/* HAProxy's httplog.  Where it has what was captured from the request's head
+ * stands the host, and in the answer's place a word more on why the client was
+ * turned away. */
 static void
 log_request(struct session *s, const struct http_exchange *x)
 {
+	const char *reason = session_log_reason(s);
 	int64_t now = clock_us();
 	char line[2560];
 	size_t n;
@@ -75,10 +78,12 @@ log_request(struct session *s, const struct http_exchange *x)
 	    x->status, (unsigned long long)s->bytes_out, s->code.cause, s->code.phase);
 	n += m > 0 ? (size_t)m : 0;
 	n += session_log_counts(s, line + n, sizeof(line) - n);
-	if (s->host[0] != '\0')
-		m = snprintf(line + n, sizeof(line) - n, " {%s} \"%s\"", s->host, request_line);
-	else
-		m = snprintf(line + n, sizeof(line) - n, " \"%s\"", request_line);
+	m = 0;
+	if (s->host[0] != '\0' || reason[0] != '\0')
+		m = snprintf(line + n, sizeof(line) - n, " {%s}", s->host);
+	n += m > 0 ? (size_t)m : 0;
+	m = snprintf(line + n, sizeof(line) - n, "%s%s%s \"%s\"", reason[0] != '\0' ? " {" : "",
+	    reason, reason[0] != '\0' ? "}" : "", request_line);
 	n += m > 0 ? (size_t)m : 0;
 	log_line(LOG_INFO, line, n < sizeof(line) ? n : sizeof(line) - 1);
 }
@@ -100,6 +105,7 @@ begin_request(struct session *s, struct http_exchange *x)
 	s->queue_us = s->connect_us = -1;
 	s->retries = 0;
 	s->redispatched = false;
+	s->rejected = -1;
 	s->code.cause = s->code.phase = 0;
 	s->bytes_in = s->bytes_out = 0;
 }
@@ -199,7 +205,8 @@ method_is(const struct http_request *r, const char *name)
 	return r->method.len == strlen(name) && memcmp(r->method.p, name, r->method.len) == 0;
 }
 
-/* False: its host is no name that there could be; answered. */
+/* False: its host is no name that there could be; answered, and kept, escaped,
+ * for the log. */
 static bool
 take_request(struct session *s, struct http_exchange *x)
 {
@@ -214,7 +221,7 @@ take_request(struct session *s, struct http_exchange *x)
 	http_body_init(&x->body, &r->head);
 	n = hostname_from_host_field(r->host.p, r->host.len, s->host);
 	if (n < 0) {
-		s->host[0] = '\0';
+		log_escape(s->host, sizeof(s->host), r->host.p, r->host.len);
 		answer_verdict(s, x, HTTP_MALFORMED);
 		return false;
 	}
@@ -334,12 +341,11 @@ session_http(struct session *s)
 	static struct http_exchange x;
 	bool first = true, log;
 
+	begin_request(s, &x);
 	if ((session_must_proxy(s) && !session_read_proxy(s)) || !session_admit(s)) {
-		begin_request(s, &x);
 		x.start_us = s->accept_us;
 		x.start_wall_ms = s->accept_wall_ms;
 		strcpy(request_line, "<BADREQ>");
-		session_code(s, 'P', 'R');
 		log_request(s, &x);
 		return;
 	}

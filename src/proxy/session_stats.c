@@ -307,6 +307,7 @@ log_exchange(struct exchange *x, uint64_t bytes, const char *code)
 {
 	struct session *s = x->s;
 	struct http_request *r = &x->request;
+	const char *reason = session_log_reason(s);
 	int64_t now = clock_us();
 	char line[2048], method[64], target[1024], version[32];
 	size_t n;
@@ -315,11 +316,15 @@ log_exchange(struct exchange *x, uint64_t bytes, const char *code)
 	if (!log_enabled(LOG_INFO))
 		return;
 	n = session_log_head(s, &s->from, x->wall_ms, line, sizeof(line));
-	m = snprintf(line + n, sizeof(line) - n, " %lld/0/0/0/%lld %u %llu - - %s ",
+	m = snprintf(line + n, sizeof(line) - n, " %lld/0/0/0/%lld %d %llu - - %s ",
 	    (long long)(x->read_us - x->began_us) / 1000, (long long)(now - x->began_us) / 1000,
-	    x->status, (unsigned long long)bytes, code);
+	    x->status != 0 ? (int)x->status : -1, (unsigned long long)bytes, code);
 	n += m > 0 ? (size_t)m : 0;
 	n += session_log_counts(s, line + n, sizeof(line) - n);
+	if (reason[0] != '\0') {
+		m = snprintf(line + n, sizeof(line) - n, " {} {%s}", reason);
+		n += m > 0 ? (size_t)m : 0;
+	}
 	log_escape(method, sizeof(method), r->method.p, r->method.len);
 	log_escape(target, sizeof(target), r->target.p, r->target.len);
 	log_escape(version, sizeof(version), r->version.p, r->version.p != NULL ? r->version.len : 0);
@@ -393,7 +398,6 @@ read_request(struct exchange *x, bool first)
 	bool timed_out = false;
 	ssize_t n;
 
-	http_request_init(&x->request);
 	for (;;) {
 		enum http_verdict v = http_request_parse(&x->request, (const char *)s->head, s->head_len,
 		    HTTP_REQUEST_MAX);
@@ -434,6 +438,20 @@ set_state(struct session *s, enum worker_state state)
 	atomic_store_explicit(&s->p->slot->bytes_in, s->bytes_in, memory_order_relaxed);
 }
 
+static void
+exchange_init(struct exchange *x, struct session *s, bool first)
+{
+	x->s = s;
+	http_request_init(&x->request);
+	out_init(&x->body);
+	out_init(&x->head);
+	x->view = VIEW_NONE;
+	x->refresh = x->is_head = x->close = false;
+	x->status = 0;
+	x->began_us = x->read_us = first ? s->accept_us : clock_us();
+	x->wall_ms = first ? s->accept_wall_ms : clock_wall_ms();
+}
+
 /* One request, one answer.  False: the connection ends. */
 static bool
 exchange(struct session *s, bool first)
@@ -442,14 +460,7 @@ exchange(struct session *s, bool first)
 	uint64_t before = s->bytes_out;
 	bool ok;
 
-	x.s = s;
-	out_init(&x.body);
-	out_init(&x.head);
-	x.view = VIEW_NONE;
-	x.refresh = x.is_head = x.close = false;
-	x.status = 0;
-	x.began_us = x.read_us = first ? s->accept_us : clock_us();
-	x.wall_ms = first ? s->accept_wall_ms : clock_wall_ms();
+	exchange_init(&x, s, first);
 	ok = read_request(&x, first);
 	if (ok) {
 		set_state(s, WORKER_RELAYING);
@@ -464,6 +475,16 @@ exchange(struct session *s, bool first)
 	out_free(&x.head);
 	out_free(&x.body);
 	return ok;
+}
+
+/* Turned away before it could ask for anything. */
+static void
+log_refused(struct session *s)
+{
+	static struct exchange x;
+
+	exchange_init(&x, s, true);
+	log_exchange(&x, 0, s->code.cause == 'c' ? "cR--" : s->code.cause == 'C' ? "CR--" : "PR--");
 }
 
 void
@@ -481,7 +502,8 @@ session_stats(struct session *s)
 		}
 		if (s->code.cause == 0)
 			session_last_word(s, NULL, 0, LAST_WORD_MS);
-	}
+	} else if (s->rejected >= 0)
+		log_refused(s);
 	session_code(s, '-', '-');
 	counter_add(&c->bytes_in, s->bytes_in);
 	counter_add(&c->bytes_out, s->bytes_out);

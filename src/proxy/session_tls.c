@@ -130,6 +130,9 @@ reach_server(struct session *s, struct dial *d, uint8_t *proxy, size_t proxy_len
 	case DIAL_NO_SERVER:
 		session_reject(s, REJECT_NO_SERVER, 'S', 'C');
 		break;
+	case DIAL_NO_ANSWER:
+		session_reject(s, REJECT_NO_SERVER, 's', 'C');
+		break;
 	case DIAL_QUEUE_TIMEOUT:
 		session_reject(s, REJECT_NO_SERVER, 's', 'Q');
 		break;
@@ -137,7 +140,7 @@ reach_server(struct session *s, struct dial *d, uint8_t *proxy, size_t proxy_len
 		session_code(s, 'C', 'Q');
 		return false;
 	case DIAL_STOPPED:
-		session_code(s, s->p->stop == PROXY_SERVER_DOWN ? 'D' : 'K', 'C');
+		session_code(s, s->p->stop == PROXY_SERVER_DOWN ? 'D' : 'K', dial_in_queue(s) ? 'Q' : 'C');
 		return false;
 	}
 	send_alert(s, ALERT_INTERNAL_ERROR, 0);
@@ -171,11 +174,13 @@ relay_bytes(struct session *s, struct dial *d, size_t proxy_len)
 	close(d->fd);
 }
 
-/* HAProxy's tcplog, and the name asked for in braces. */
+/* HAProxy's tcplog; "ech" where there was one, a word more where the letters do
+ * not tell why; and at its end the name asked for, in braces. */
 static void
 log_session(struct session *s)
 {
 	int64_t total = clock_us() - s->accept_us;
+	const char *reason = session_log_reason(s);
 	char line[1536];
 	size_t n;
 	int m;
@@ -189,7 +194,8 @@ log_session(struct session *s)
 	    (long long)total / 1000, (unsigned long long)s->bytes_out, s->code.cause, s->code.phase);
 	n += m > 0 ? (size_t)m : 0;
 	n += session_log_counts(s, line + n, sizeof(line) - n);
-	m = snprintf(line + n, sizeof(line) - n, " {%s}%s", s->host, s->ech ? " ech" : "");
+	m = snprintf(line + n, sizeof(line) - n, "%s%s%s%s {%s}", s->ech ? " ech" : "",
+	    reason[0] != '\0' ? " (" : "", reason, reason[0] != '\0' ? ")" : "", s->host);
 	n += m > 0 ? (size_t)m : 0;
 	log_line(LOG_INFO, line, n < sizeof(line) ? n : sizeof(line) - 1);
 }
