@@ -12,8 +12,6 @@ and its log.  Each node is an nginx of its own; one is switched off by taking
 its address away.  Needs root and network namespaces; is skipped without.
 """
 
-import contextlib
-import ctypes
 import json
 import os
 import re
@@ -28,8 +26,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '..', 'functional'))
 
-from lib import (SRCDIR, Certs, Durward, Nginx, check, connect, curl, equal,
-                 find_nginx, http_request, main, own, read_until, scratch,
+from lib import (SRCDIR, Certs, Durward, Network, Nginx, check, connect,
+                 curl, equal, find_nginx, http_request, main, own, read_until,
                  shared, skip, tls_get, wait_for)
 
 PUBLIC = '203.0.113.1'
@@ -37,7 +35,6 @@ CLIENT = '203.0.113.7'
 SOURCES = ['203.0.113.%d' % n for n in range(10, 30)]
 LAN = '192.168.125.'
 API, HTTPS, HTTP = 6443, 443, 80
-CLONE_NEWNET = 0x40000000
 
 # name, the API's name, the names of an ingress, number of the first node
 CLUSTERS = [
@@ -51,86 +48,28 @@ CLUSTERS = [
 HUB_API = CLUSTERS[0][1]
 
 
-# --- namespaces ------------------------------------------------------------
+# --- the network -----------------------------------------------------------
 
-class Network:
-    """Three namespaces and the wires between them; nothing in the host's."""
-
+class LabNetwork(Network):
     def __init__(self):
-        self.prefix = 'durward-lab-%d-' % os.getpid()
-        self.made = []
-        own(self)
-        for name in ('client', 'gateway', 'nodes'):
-            self._add(name)
-        self._ip('gateway', 'link add wan type veth peer name wan netns %s' %
-                 self.name('client'))
-        self._ip('gateway', 'link add lan type veth peer name lan netns %s' %
-                 self.name('nodes'))
-        self._ip('nodes', 'link add bridge type bridge')
-        self._ip('nodes', 'link set lan master bridge up')
-        self._up('client', 'wan', [CLIENT] + SOURCES)
-        self._up('gateway', 'wan', [PUBLIC])
-        self._up('gateway', 'lan', [LAN + '1'])
+        super().__init__('lab', ('client', 'gateway', 'nodes'))
+        self.wire('gateway', 'wan', 'client')
+        self.wire('gateway', 'lan', 'nodes')
+        self.ip('nodes', 'link add bridge type bridge')
+        self.ip('nodes', 'link set lan master bridge up')
+        self.up('client', 'wan', [CLIENT] + SOURCES)
+        self.up('gateway', 'wan', [PUBLIC])
+        self.up('gateway', 'lan', [LAN + '1'])
         # the kernel drops all others with a network's first address, so
         # that one is no node's
-        self._up('nodes', 'bridge', [LAN + '2'] + [LAN + str(first + i)
-                                                   for *_, first in CLUSTERS
-                                                   for i in range(6)])
-
-    def name(self, short):
-        return self.prefix + short
-
-    def _add(self, short):
-        run = subprocess.run(['ip', 'netns', 'add', self.name(short)],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, universal_newlines=True)
-        if run.returncode != 0:
-            skip('no network namespaces here: ' + run.stdout.strip())
-        self.made.append(self.name(short))
-        # ip enters it with a mount of its own, which not every chroot allows
-        run = subprocess.run(['ip', '-n', self.name(short), 'link', 'set',
-                              'lo', 'up'], stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             universal_newlines=True)
-        if run.returncode != 0:
-            skip('no network namespaces here: ' + run.stdout.strip())
-
-    def _ip(self, short, command):
-        subprocess.run(['ip', '-n', self.name(short)] + command.split(),
-                       stdin=subprocess.DEVNULL, check=True)
-
-    def _up(self, short, device, addresses):
-        for address in addresses:
-            self._ip(short, 'address add %s/24 dev %s' % (address, device))
-        self._ip(short, 'link set %s up' % device)
+        self.up('nodes', 'bridge', [LAN + '2'] + [LAN + str(first + i)
+                                                  for *_, first in CLUSTERS
+                                                  for i in range(6)])
 
     def power(self, address, on):
         """A node without power answers nothing, not even with a refusal."""
-        self._ip('nodes', 'address %s %s/24 dev bridge' %
-                 ('add' if on else 'del', address))
-
-    @contextlib.contextmanager
-    def inside(self, short):
-        """This thread, and what it starts, in that namespace."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open('/proc/thread-self/ns/net') as home, \
-                open('/run/netns/' + self.name(short)) as there:
-            _enter(libc, there)
-            try:
-                yield
-            finally:
-                _enter(libc, home)
-
-    def close(self):
-        for name in self.made:
-            subprocess.run(['ip', 'netns', 'del', name],
-                           stdin=subprocess.DEVNULL, check=True)
-
-
-def _enter(libc, namespace):
-    if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+        self.ip('nodes', 'address %s %s/24 dev bridge' %
+                ('add' if on else 'del', address))
 
 
 # --- nodes and the gateway ---------------------------------------------------
@@ -162,14 +101,11 @@ def server(cluster, node, address, port, pair=None, client_ca=None):
 
 class Lab:
     def __init__(self):
-        if os.geteuid() != 0:
-            skip('not root')
-        for tool in ('ip', 'openssl'):
-            if not shutil.which(tool):
-                skip('no %s here' % tool)
+        if not shutil.which('openssl'):
+            skip('no openssl here')
         if not find_nginx():
             skip('no nginx here')
-        self.network = Network()
+        self.network = LabNetwork()
         self.certs = Certs()
         self.nodes = {}         # (cluster, node): its nginx
         with self.network.inside('nodes'):

@@ -17,11 +17,12 @@ from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
                     record, records, server_name, simple_hello)
 from .http import Gate, HttpClient, HttpServer, Message, Reader, ok
 from .load import Load, Rate
+from .netns import Network
 from .nginx import Nginx, find_nginx
 from .ports import free_port
 from .procs import alive, children, group_of, title
-from .run import (Failure, Skip, check, equal, main, own, scratch, shared,
-                  skip, wait_for)
+from .run import (Failure, Skip, check, equal, keep, main, own, scratch,
+                  shared, skip, wait_for)
 
 ALERT_CLOSE_NOTIFY = 0
 ALERT_UNEXPECTED_MESSAGE = 10

@@ -74,8 +74,8 @@ class Durward:
     """
 
     def __init__(self, text, log='stderr', args=(), detach=False, ready=True,
-                 before='', binary=DURWARD, **values):
-        self.dir = scratch()
+                 before='', binary=DURWARD, directory=None, **values):
+        self.dir = directory or scratch()
         self.values = values
         self.conf = os.path.join(self.dir, 'durward.conf')
         self.stderr_path = os.path.join(self.dir, 'stderr')

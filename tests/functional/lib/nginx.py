@@ -19,7 +19,7 @@ def _is_listening(address, port):
     """Asked of the kernel, so that no connection is made for it."""
     want = '%s:%04X' % (''.join('%02X' % int(b) for b in
                                 reversed(address.split('.'))), port)
-    with open('/proc/net/tcp') as f:
+    with open('/proc/thread-self/net/tcp') as f:
         return any(line.split()[1] in (want, '00000000:%04X' % port) and
                    line.split()[3] == '0A' for line in list(f)[1:])
 

@@ -29,6 +29,7 @@ class Skip(Exception):
 
 _owned = []      # by the case that runs
 _shared = []     # by the whole file
+_keeping = []    # what makes a shared thing now
 
 
 def own(thing):
@@ -38,18 +39,29 @@ def own(thing):
     return thing
 
 
+def keep(make):
+    """What make() makes, for longer than this case: what it owns is closed
+    after the last one."""
+    if _keeping:        # all of it is kept, in the order in which it came
+        return make()
+    mark = len(_owned)
+    _keeping.append(make)
+    try:
+        value = make()
+    finally:
+        _keeping.pop()
+    _shared.extend(_owned[mark:])
+    del _owned[mark:]
+    return value
+
+
 def shared(make):
-    """For a function that makes what several cases use: it runs once, and
-    what it owns is closed after the last case."""
+    """For a function that makes what several cases use: it runs once."""
     made = []
 
     def get():
         if not made:
-            mark = len(_owned)
-            value = make()
-            _shared.extend(_owned[mark:])
-            del _owned[mark:]
-            made.append(value)
+            made.append(keep(make))
         return made[0]
     return get
 
