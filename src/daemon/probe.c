@@ -17,6 +17,7 @@
 #include "daemon/probe_https.h"
 #include "wire/proxy_header.h"
 
+#define HOST_MAX	256
 #define DISCARD		65536	/* bytes in one read */
 #define DISCARDS	16	/* such reads at most: no server holds up a probe */
 
@@ -132,12 +133,24 @@ build_hello(uint8_t *out, const char *sni)
 	return (size_t)(p - out);
 }
 
+/* The server's own host; a zone is nobody's business but this machine's. */
+static const char *
+own_host(const struct probe *p, char buf[HOST_MAX])
+{
+	snprintf(buf, HOST_MAX, "%.*s", (int)strcspn(p->host, "%"), p->host);
+	return buf;
+}
+
 static size_t
 build_request(struct probe *p)
 {
+	bool given = p->check->host[0] != '\0', six = !given && strchr(p->host, ':') != NULL;
+	char buf[HOST_MAX];
+	const char *host = given ? p->check->host : own_host(p, buf);
+	/* an IPv6 address in brackets (RFC 3986, 3.2.2) */
 	int n = snprintf((char *)p->out, sizeof(p->out),
-	    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: durward-check\r\nConnection: close\r\n\r\n",
-	    p->check->path, p->check->host[0] != '\0' ? p->check->host : p->host);
+	    "GET %s HTTP/1.1\r\nHost: %s%s%s\r\nUser-Agent: durward-check\r\nConnection: close\r\n\r\n",
+	    p->check->path, six ? "[" : "", host, six ? "]" : "");
 
 	return n > 0 && (size_t)n < sizeof(p->out) ? (size_t)n : 0;
 }
@@ -335,6 +348,8 @@ static bool
 step_connected(struct probe *p)
 {
 	socklen_t len = sizeof(int);
+	char host[HOST_MAX];
+	const char *name;
 	int error = 0;
 
 	switch (p->check->type) {
@@ -364,9 +379,10 @@ step_connected(struct probe *p)
 		return step_send(p);
 	case CONF_CHECK_HTTPS:
 		p->out_len = build_request(p);
+		name = p->check->host[0] != '\0' ? p->check->host :
+		    p->sni[0] != '\0' ? p->sni : own_host(p, host);
 		if (p->tls_context == NULL ||
-		    (p->tls = probe_https_ops->open(p->tls_context, p->fd,
-		    p->check->host[0] != '\0' ? p->check->host : p->sni[0] != '\0' ? p->sni : p->host)) == NULL)
+		    (p->tls = probe_https_ops->open(p->tls_context, p->fd, name)) == NULL)
 			return finish(p, HEALTH_L6RSP, "TLS is not to be had for checks; the log says why");
 		p->phase = PROBE_SECURING;
 		return step_secure(p);

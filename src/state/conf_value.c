@@ -206,11 +206,24 @@ dns_name(struct conf_mem *m, const char *text, char **name)
 	return true;
 }
 
+/* In one spelling, and with its zone, as written: an interface has two names,
+ * and its number may be another one after the next boot. */
+static char *
+address_text(struct conf_mem *m, const struct addr *a, const char *host)
+{
+	const char *zone = strchr(host, '%');
+	char ip[ADDR_IP_STRLEN];
+
+	addr_format_ip(a, ip);
+	if (zone == NULL)
+		return conf_strdup(m, ip);
+	return conf_printf(m, "%s%.*s", ip, (int)strcspn(zone, "]"), zone);
+}
+
 /* ADDRESS[:PORT] into s; its name is untouched. */
 static bool
 server_address(struct conf_mem *m, const char *text, struct conf_server *s, const char **why)
 {
-	char ip[ADDR_IP_STRLEN];
 	const char *port;
 	uint16_t number = 0;
 	char *host;
@@ -221,7 +234,7 @@ server_address(struct conf_mem *m, const char *text, struct conf_server *s, cons
 		return false;
 	*why = "not an address, nor a DNS name";
 	if (addr_parse_ip(host, &s->addr)) {
-		s->address = conf_strdup(m, addr_format_ip(&s->addr, ip));
+		s->address = address_text(m, &s->addr, host);
 	} else {
 		s->is_dns = true;
 		s->addr = (struct addr){ .family = ADDR_NONE };
@@ -363,8 +376,12 @@ host_regex(struct conf_mem *m, const char *text, char **canonical, const char **
 {
 	char reason[128];
 	regex_t re;
-	int rc = regcomp(&re, text + 1, REG_EXTENDED | REG_ICASE | REG_NOSUB);
+	int rc;
 
+	*why = "a regular expression is missing; for every name, write \"*\"";
+	if (text[1] == '\0')
+		return false;
+	rc = regcomp(&re, text + 1, REG_EXTENDED | REG_ICASE | REG_NOSUB);
 	*canonical = conf_strdup(m, text);
 	if (rc == 0) {
 		regfree(&re);

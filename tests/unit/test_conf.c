@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <crypt.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -293,6 +294,30 @@ START_TEST(a_default_may_be_served_elsewhere)
 }
 END_TEST
 
+START_TEST(a_zone_is_part_of_an_address)
+{
+	static const struct { const char *text, *name, *address; unsigned port; } zones[] = {
+		{ "fe80::1%lo", "fe80::1%lo", "fe80::1%lo", 443 },
+		{ "[FE80:0::2%lo]", "fe80::2%lo", "fe80::2%lo", 443 },
+		{ "z=[fe80::3%lo]:7", "z", "fe80::3%lo", 7 },
+	};
+	struct conf *c = conf_help_text(
+	    "listener \"https\" { bind = {\"*:443\"} protocol = \"tls\" }\n"
+	    "cluster \"a\" { service \"https\" { hosts = {\"a.example\"}\n"
+	    " servers = {\"fe80::1%lo\", \"[FE80:0::2%lo]\", \"z=[fe80::3%lo]:7\"} } }\n");
+
+	for (unsigned k = 0; k < sizeof(zones) / sizeof(zones[0]); k++) {
+		const struct conf_server *s = &c->backend[0].server[k];
+
+		ck_assert_str_eq(s->name, zones[k].name);
+		ck_assert_str_eq(s->address, zones[k].address);
+		ck_assert_uint_eq(s->addr.scope, if_nametoindex("lo"));
+		ck_assert_uint_eq(s->addr.port, zones[k].port);
+	}
+	conf_free(c);
+}
+END_TEST
+
 /* ---- include -------------------------------------------------------------------- */
 
 START_TEST(included_clusters_come_in_order)
@@ -335,7 +360,8 @@ static const char *const round_trips[] = {
 	"listener \"t\" { bind = {\"*:1\", \"127.0.0.2:2\"} protocol = \"tls\" allow = {\"10.0.0.0/8\", \"::1\"} deny = {\"10.1.0.0/16\"}\n"
 	" accept-proxy = {\"192.0.2.1\"} default = \"a.s\" no-name = \"a.s\" balance = \"roundrobin\" check { type = \"http\" } }\n"
 	"listener \"h\" { bind = {\"*:3\"} protocol = \"http\" }\n"
-	"cluster \"a\" { service \"s\" { listeners = {\"t\", \"h\"} hosts = {\"a.example\"} servers = {\"n=node.example:1\", \"[2001:db8::1]:2\", \"2001:db8::2\"}\n"
+	"cluster \"a\" { service \"s\" { listeners = {\"t\", \"h\"} hosts = {\"a.example\"} servers = {\"n=node.example:1\", \"[2001:db8::1]:2\", \"2001:db8::2\",\n"
+	" \"fe80::1%lo\", \"[fe80::2%lo]\", \"z=[FE80:0::3%lo]:7\"}\n"
 	" server \"x\" { address = \"1.1.1.1\" backup = true weight = 0 } balance = \"leastconn\" retries = 0 send-proxy = \"v2\"\n"
 	" forwarded-for = false server-name-header = \"X-S\" on-down = \"close\" allow = {\"10.2.0.0/16\"}\n"
 	" timeouts { server = \"2m\" } check { port = 9 status = \"200,300-301\" fall = 5 host = \"h.example\" } } }\n",
@@ -497,6 +523,7 @@ suite(void)
 	tcase_add_test(t, the_nearest_section_wins);
 	tcase_add_test(t, a_default_may_be_served_elsewhere);
 	tcase_add_test(t, included_clusters_come_in_order);
+	tcase_add_test(t, a_zone_is_part_of_an_address);
 	tcase_add_loop_test(t, what_is_printed_reads_the_same, 0, (int)(sizeof(round_trips) / sizeof(round_trips[0])));
 	tcase_add_loop_test(t, warnings, 0, (int)(sizeof(warned) / sizeof(warned[0])));
 	tcase_add_loop_test(t, ten_thousand_names_load_at_once, 0, 2);

@@ -149,6 +149,8 @@ static const struct {
 	  { "f:1: hosts = \"[::1\": not an IPv6...", "f:1: hosts = \"[::g]\": not an IPv6...",
 	    "f:1: hosts = \"[::1]:80\": not an IPv6...", "f:1: hosts = \"[\": not an IPv6..." } },
 	{ "a bad regex", CONF_HELP_CLUSTER("a", "\"~a(b\""), { "f:1: hosts = \"~a(b\": Unmatched ( or \\(" } },
+	{ "an empty regex", CONF_HELP_CLUSTER("a", "\"x.example\",\n\"~\""),
+	  { "f:2: hosts = \"~\": a regular expression is missing; for every name, write \"*\"" } },
 	{ "bad addresses", "cluster \"a\" { service \"https\" { hosts = {\"a\"} servers = {\"1.2.3.256\", \"a b\", \"1.2.3.4:0\", \"=1.2.3.4\",\n\"a/b=1.2.3.4\", \"x=\"} } }\n",
 	  { "f:1: servers = \"1.2.3.256\": not an address, nor a DNS name", "f:1: servers = \"a b\": ...", "f:1: servers = \"1.2.3.4:0\": a port...",
 	    "f:1: servers = \"=1.2.3.4\": a server's name...", "f:2: servers = \"a/b=1.2.3.4\": a server's name...", "f:2: servers = \"x=\": ..." } },
