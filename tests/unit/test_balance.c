@@ -451,18 +451,25 @@ static void
 take_turns_beside_one_that_flaps(void *arg, unsigned i)
 {
 	const struct balance *b = arg;
+	counter *finished = &server(0)->probes;
 
-	for (int n = 0; n < 100000; n++) {
-		if (i == 0)
-			atomic_store(&server(1)->state, n % 2 == 0 ? HEALTH_DOWN : HEALTH_UP);
-		else if (by_turn(b) < 0)
-			_exit(1);
+	if (i == 0) {
+		for (unsigned n = 0; counter_get(finished) < 2; n++)
+			atomic_store(&server(2)->state, n % 2 == 0 ? HEALTH_DOWN : HEALTH_UP);
+		return;
 	}
+	for (int n = 0; n < 200000; n++)
+		if (by_turn(b) < 0) {
+			counter_add(finished, 2);
+			_exit(1);
+		}
+	counter_add(finished, 1);
 }
 
 START_TEST(a_turn_always_finds_one_that_is_up)
 {
-	struct balance *b = start(SERVICE("roundrobin", SERVER("a", "") SERVER("b", "")));
+	struct balance *b = start(SERVICE("roundrobin", SERVER("a", "weight = 20") SERVER("b", "")
+	    SERVER("c", "weight = 20")));
 
 	state_help_processes(3, take_turns_beside_one_that_flaps, b);
 }
