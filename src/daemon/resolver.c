@@ -6,7 +6,6 @@
 #include "config.h"
 #include "daemon/resolver.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,24 +25,24 @@ resolver_needed(const struct conf *c)
 	return false;
 }
 
-/* Keep the address that is in use while the answer still holds it, so that a
- * rotating answer moves nobody; else the first. */
-static void
-pick(const struct addrinfo *list, const struct addr *now, uint16_t port, struct addr *out)
+void
+resolver_pick(const struct addrinfo *list, const struct addr *now, uint16_t port, struct addr *out)
 {
 	const struct addrinfo *ai;
+	struct addr a;
 
 	out->family = ADDR_NONE;
 	for (ai = list; ai != NULL; ai = ai->ai_next) {
-		struct addr a;
-
 		addr_from_sockaddr(&a, ai->ai_addr);
+		if (a.family == ADDR_NONE)
+			continue;
 		a.port = port;
 		if (addr_equal(&a, now)) {
 			*out = a;
 			return;
 		}
-		if (out->family == ADDR_NONE && a.family != ADDR_NONE)
+		if (out->family == ADDR_NONE || (a.family == out->family &&
+		    memcmp(a.ip, out->ip, sizeof(a.ip)) < 0))
 			*out = a;
 	}
 }
@@ -58,7 +57,7 @@ apply(const struct conf_backend *cb, const struct conf_server *cs, struct server
 
 	health_addr(v, &now);
 	if (list != NULL) {
-		pick(list, &now, now.port, &next);
+		resolver_pick(list, &now, now.port, &next);
 		atomic_store(&v->unresolved, 0);
 		if (next.family == ADDR_NONE || addr_equal(&next, &now))
 			return false;

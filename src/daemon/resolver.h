@@ -7,6 +7,7 @@
 #ifndef DURWARD_RESOLVER_H
 #define DURWARD_RESOLVER_H
 
+#include <netdb.h>
 #include <stdbool.h>
 
 #include "state/conf.h"
@@ -19,5 +20,14 @@ bool resolver_needed(const struct conf *c);
  * a state, not once a look).  A name that fails keeps its last good address.
  * hint_fd is raised where an address changed, so that it is probed at once. */
 void resolver_run(const struct conf *c, const struct shared *s, const struct shared_map *m, int hint_fd);
+
+/*
+ * Which of the addresses in getaddrinfo's answer: the one in use while it is
+ * still there, so that an answer that rotates moves nobody; else the lowest of
+ * the family that getaddrinfo puts first, so that durwards that start with the
+ * same answer agree, in whatever order it came.  ADDR_NONE where there is none.
+ */
+void resolver_pick(const struct addrinfo *list, const struct addr *now, uint16_t port,
+    struct addr *out);
 
 #endif
