@@ -121,6 +121,15 @@ class Dns:
             return '--- dnsmasq\n' + ''.join(f.readlines()[-30:])
 
 
+def look_ups(dns, answer, count):
+    """Wait until the name's answer, so it ends, was given count times more."""
+    with open(os.path.join(dns.dir, 'log')) as f:
+        f.seek(0, 2)
+        seen = []
+        wait_for(lambda: seen.append(f.read()) or ''.join(seen).count(
+            'node.test is ' + answer) >= count, 10, '%d look-ups' % count)
+
+
 def served_by(daemon, *servers):
     """Which of the servers a new client gets."""
     before = [len(s.clients()) for s in servers]
@@ -216,13 +225,38 @@ def test_a_rotating_answer_moves_nobody():
     daemon = Durward(CONF, server=one.port, type='tcp')
     daemon.wait_state(BACKEND, 'node', 'UP')
     dns.set(node='127.0.5.2 127.0.5.1 127.0.5.3')
-    with open(os.path.join(dns.dir, 'log')) as f:
-        f.seek(0, 2)
-        seen = []
-        wait_for(lambda: seen.append(f.read()) or ''.join(seen).count(
-            'node.test is 127.0.5.3') >= 3, 10, 'three look-ups')
+    look_ups(dns, '127.0.5.3', 2)
     equal(served_by(daemon, one, two), ['127.0.5.1'])
     equal(daemon.log_lines('changed its address'), [])
+
+
+def test_two_machines_choose_the_same_of_several():
+    """By number, not by the order in which the answer happens to come."""
+    one, two = two_servers()
+    for order in '127.0.5.2 127.0.5.1', '127.0.5.1 127.0.5.2':
+        dns = Dns(node=order)
+        daemon = Durward(CONF, server=one.port, type='tcp')
+        daemon.wait_log(r'node: node\.test is 127\.0\.5\.1:')
+        equal(served_by(daemon, one, two), ['127.0.5.1'], order)
+        daemon.stop()
+        dns.close()
+
+
+def test_aaaa():
+    """A server that has an IPv6 address alone, and one that changes over."""
+    six = EchoBackend('six', address='::1')
+    four = EchoBackend('four', address='127.0.5.1', port=six.port)
+    dns = Dns(node='::1')
+    daemon = Durward(CONF, server=six.port, type='tcp')
+    daemon.wait_log(r'node: node\.test is \[::1\]:%d' % six.port)
+    daemon.wait_state(BACKEND, 'node', 'UP')
+    equal(served_by(daemon, six, four), ['::1'])
+    equal(daemon.json('status')[0]['address'], '[::1]:%d' % six.port)
+    dns.set(node='127.0.5.1')
+    daemon.wait_log(r'node changed its address from \[::1\]:%d to '
+                    r'127\.0\.5\.1:%d' % (six.port, six.port))
+    equal(served_by(daemon, six, four), ['127.0.5.1'])
+    equal(daemon.log_lines('node is DOWN'), [])
 
 
 if INSIDE not in os.environ:
