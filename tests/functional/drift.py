@@ -116,7 +116,7 @@ def churn(daemon, connections, kills, reloads):
 def test_nothing_drifts():
     daemon = Durward(CONF, a=EchoBackend('a', keep=False).port,
                      b=EchoBackend('b', keep=False).port,
-                     w=HttpServer('w').port, idle='30m')
+                     w=HttpServer('w', keep=False).port, idle='30m')
     # the first of each kind makes what stays
     churn(daemon, 200, 4, 2)
     before = quiet(daemon)

@@ -19,9 +19,10 @@ from .run import own, wait_for
 class Connection:
     """One accepted connection and all that was read from it."""
 
-    def __init__(self, sock, peer):
+    def __init__(self, sock, peer, keep=True):
         self.sock = sock
         self.peer = peer
+        self.keep = keep
         self.received = b''
         self.eof = False        # the client's side ended its stream
         self.reset = False
@@ -38,7 +39,10 @@ class Connection:
             return b''
         if not data:
             self.eof = True
-        self.received += data
+        if self.keep:
+            self.received += data
+        elif data:
+            self.received = b'...'
         return data
 
     def abort(self):
@@ -56,11 +60,13 @@ class Connection:
 
 class TcpBackend:
     """Serves each connection by script(connection); by default reads it to
-    its end.  Subclasses override serve()."""
+    its end.  Subclasses override serve().  Where keep is False what came is
+    forgotten, and with its end the connection."""
 
     def __init__(self, name='server', script=None, address='127.0.0.1',
-                 port=None, start=True, limit=60, rcvbuf=None):
+                 port=None, start=True, limit=60, rcvbuf=None, keep=True):
         self.name = name
+        self.keep = keep
         self.address = address
         self.port = port or free_port(address)
         self.script = script
@@ -136,7 +142,7 @@ class TcpBackend:
             sock.settimeout(self.limit)
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            c = Connection(sock, peer)
+            c = Connection(sock, peer, self.keep)
             with self._lock:
                 self.connections.append(c)
             threading.Thread(target=self._serve, args=(c,),
@@ -150,6 +156,9 @@ class TcpBackend:
         finally:
             c.done.set()
             c.close()
+            if not self.keep:
+                with self._lock:
+                    self.connections.remove(c)
 
     def serve(self, c):
         if self.script:
@@ -168,19 +177,13 @@ class TcpBackend:
 
 
 class EchoBackend(TcpBackend):
-    """Sends back what it gets; keeps no copy where keep is False."""
-
-    def __init__(self, *args, keep=True, **how):
-        self.keep = keep
-        super().__init__(*args, **how)
+    """Sends back what it gets."""
 
     def serve(self, c):
         while True:
             data = c.recv()
             if not data:
                 break
-            if not self.keep:
-                c.received = b'...'
             c.sock.sendall(data)
         if c.eof:
             c.sock.shutdown(socket.SHUT_WR)

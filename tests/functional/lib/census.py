@@ -102,10 +102,11 @@ class Census:
                 lines.append('processes %r: %d, were %d' % (name, now, was))
         for what, now, was in (('descriptors', self.descriptors, before.descriptors),
                                ('mappings', self.mappings, before.mappings)):
-            # an idle worker may keep one connection to a server, or none
+            # an idle worker may keep connections to some servers, or none
             lines += ['%s of %r: %d, were %d' % (what, name, now[name], was[name])
                       for name in now if name in was and
-                      abs(now[name] - was[name]) > name.startswith('idle ')]
+                      abs(now[name] - was[name]) >
+                      (4 if name.startswith('idle ') else 0)]
         lines += ['%s grew by %d KiB' % (name, self.kib[name] - before.kib[name])
                   for name in self.kib if name in before.kib and
                   self.kib[name] - before.kib[name] > grown_kib]

@@ -208,8 +208,9 @@ class HttpServer(TcpBackend):
             if request is None:
                 return
             request.connection = c
-            with self._lock:
-                self.requests.append(request)
+            if self.keep:
+                with self._lock:
+                    self.requests.append(request)
             data = self.answer(request, c)
             if data is None:
                 return
