@@ -222,6 +222,8 @@ begin_drain(struct master *m)
 static void
 begin_retire(struct master *m)
 {
+	unsigned i;
+
 	log_notice("a new executable serves; this one leaves when its connections have ended");
 	m->retired = true;
 	if (m->upgrade > 0)
@@ -231,6 +233,14 @@ begin_retire(struct master *m)
 	if (m->clerk > 0)
 		kill(m->clerk, SIGUSR1);
 	master_signal_workers(m, SIGUSR1, false, true);
+	/* what the new one closes, in a reload, must be closed */
+	for (i = 0; i < m->gen->npool; i++) {
+		close(m->gen->pool[i].fd);
+		m->gen->pool[i].fd = -1;
+	}
+	if (m->control_fd >= 0)
+		close(m->control_fd);
+	m->control_fd = -1;
 }
 
 static void

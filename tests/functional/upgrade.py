@@ -90,6 +90,38 @@ def test_usr2_at_200_connections_a_second():
     opened(daemon.port('https')).close()
 
 
+def test_the_old_master_holds_no_port():
+    """Where it lives on for one connection, a listener that the new one
+    gives up is closed, and can be had again."""
+    daemon, _, _ = start(own_binary())
+    two = 'listener "two" { bind = {"127.0.0.1:@two@"} protocol = "tls" ' \
+        'default = "one.ingress" }\n'
+    daemon.write(CONF + two)
+    equal(daemon.ctl('reload').returncode, 0)
+    held = opened(daemon.port('https'))
+    old = daemon.pid
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: daemon.pid_from_file() != old, 20, 'a new master')
+    daemon.follow()
+    daemon.wait_ready()
+    daemon.wait_log('a new executable serves')
+    daemon.write(CONF)
+    equal(daemon.ctl('reload').returncode, 0)
+
+    def is_closed():
+        try:
+            connect(daemon.port('two')).close()
+        except ConnectionRefusedError:
+            return True
+    wait_for(is_closed, 10, 'the listener to go')
+    check(alive(old), 'the old master left a connection alone')
+    daemon.write(CONF + two)
+    equal(daemon.ctl('reload').stderr, '', 'a reload that brings it back')
+    opened(daemon.port('two')).close()
+    equal(exchange(held, b'still', 5), b'still')
+    held.close()
+
+
 def refuses(spoil, why):
     """An executable that cannot take over: the old one says why, goes on as
     if nothing had been, and takes over from a good one later."""
