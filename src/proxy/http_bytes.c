@@ -24,6 +24,8 @@ http_bytes_took(struct http_bytes *b, int n, size_t sent)
 	for (i = 0; i < n && sent > 0; i++) {
 		size_t k = sent < b[i].len ? sent : b[i].len;
 
+		if (k == 0)	/* p may be NULL, to which nothing is added */
+			continue;
 		b[i].p += k;
 		b[i].len -= k;
 		sent -= k;
