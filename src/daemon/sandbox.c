@@ -155,19 +155,13 @@ sandbox_drop_user(const struct sandbox *sb, int death_signal, pid_t master)
 	return 0;
 }
 
-#ifndef WITH_SANITIZERS
-static void
-limit(int what, rlim_t n)
-{
-	struct rlimit r = { n, n };
-
-	setrlimit((__rlimit_resource_t)what, &r);
-}
-#endif
-
 int
 sandbox_enter(const struct sandbox *sb, enum sandbox_kind kind, int death_signal, pid_t master)
 {
+#ifndef WITH_SANITIZERS
+	static const struct rlimit none = { 0, 0 };
+#endif
+
 	if (sb->root && (fchdir(sb->empty_dir) != 0 || chroot(".") != 0 || chdir("/") != 0)) {
 		log_err("cannot chroot");
 		return -1;
@@ -175,9 +169,10 @@ sandbox_enter(const struct sandbox *sb, enum sandbox_kind kind, int death_signal
 	if (sandbox_drop_user(sb, death_signal, master) != 0)
 		return -1;
 #ifndef WITH_SANITIZERS
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_FSIZE, kind == SANDBOX_CLERK ? RLIM_INFINITY : 0);
-	limit(RLIMIT_NPROC, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	if (kind != SANDBOX_CLERK)
+		setrlimit(RLIMIT_FSIZE, &none);
+	setrlimit(RLIMIT_NPROC, &none);
 #endif
 	if (sb->has_landlock)
 		forbid_paths();
