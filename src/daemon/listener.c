@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "proxy/dial.h"
+#include "proxy/peer.h"
 
 int
 listener_defer(int ms)
@@ -38,8 +38,7 @@ listener_tune(int fd, const struct conf *c, const struct conf_listener *l, const
 		return;
 	/* accepted sockets inherit these: no call for each client */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (c->tcp_keepalive_ms > 0)
-		dial_keepalive(fd, c->tcp_keepalive_ms);
+	peer_keepalive(fd, c->tcp_keepalive_ms);
 	defer = listener_defer(l->protocol == CONF_TLS ? l->timeouts.handshake : l->timeouts.request);
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
 }

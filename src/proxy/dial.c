@@ -208,19 +208,6 @@ dial_suspect(struct session *s, unsigned server)
 		return;		/* the checker looks anyway, on its grid */
 }
 
-void
-dial_keepalive(int fd, int idle_ms)
-{
-	int on = 1, idle = idle_ms / 1000 > 0 ? idle_ms / 1000 : 1, interval = 10, count = 3;
-	unsigned gone = (unsigned)idle_ms + 30000;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof(gone));
-}
-
 /* --- one try -------------------------------------------------------------- */
 
 static int

@@ -56,8 +56,4 @@ void dial_release(struct session *s, uint64_t bytes_in, uint64_t bytes_out);
 /* Tell the checker that this server failed us. */
 void dial_suspect(struct session *s, unsigned server);
 
-/* TCP keep-alive and TCP_USER_TIMEOUT on a socket that stays (conf
- * tcp-keepalive); cheap connections never need it. */
-void dial_keepalive(int fd, int idle_ms);
-
 #endif

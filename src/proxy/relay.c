@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "proxy/dial.h"
+#include "proxy/peer.h"
 
 #define CHUNK		32768	/* a whole TLS record and its header fit */
 #define BULKY		2	/* full chunks in a row */
@@ -200,15 +200,13 @@ code(char cause, char phase)
 	return c;
 }
 
-/* Nothing moves: make this connection cheap to keep, and notice by TCP's own
- * probes where a peer vanished. */
+/* Nothing moves: make this connection cheap to keep. */
 static void
 relay_quiet(struct relay *r, struct flow f[2])
 {
 	int i;
 
-	if (r->keepalive_ms > 0)
-		dial_keepalive(r->server, r->keepalive_ms);
+	peer_keepalive(r->server, r->keepalive_ms);
 	for (i = 0; i < 2; i++) {
 		f[i].full = 0;
 		if (f[i].piped == 0)
@@ -231,55 +229,124 @@ wanted(const struct flow *reads, const struct flow *writes)
 	return events;
 }
 
+/* When to do what, where no byte comes; each of them clock_ms. */
+struct times {
+	int64_t now;		/* since the last poll or so */
+	int64_t quiet;		/* give things back; CLOCK_NEVER: done */
+	int64_t look;		/* see whether the peers are there */
+	int64_t idle;		/* end it */
+};
+
+static void
+times_moved(struct times *t, const struct relay *r)
+{
+	t->quiet = t->now + QUIET_MS;
+	t->idle = clock_deadline(t->now, r->idle_ms);
+	if (t->look == CLOCK_NEVER && r->keepalive_ms > 0)
+		t->look = t->now + peer_interval_ms(r->keepalive_ms);
+}
+
+static int
+times_left(const struct times *t)
+{
+	int64_t first = t->quiet < t->idle ? t->quiet : t->idle;
+
+	return clock_left(t->look < first ? t->look : first, t->now);
+}
+
+static struct session_end_code
+relay_broken(struct relay *r, bool client)
+{
+	relay_reset(r->client);
+	relay_reset(r->server);
+	return code(client ? 'C' : 'S', 'D');
+}
+
+/* Bytes may wait for one that vanished, also while the other one is busy.
+ * Where no one is owed a byte, the kernel finds out by itself. */
+static struct session_end_code
+relay_look(struct relay *r, struct times *t)
+{
+	enum peer client = peer_look(r->client, r->keepalive_ms);
+	enum peer server = peer_look(r->server, r->keepalive_ms);
+
+	if (client == PEER_GONE || server == PEER_GONE)
+		return relay_broken(r, client == PEER_GONE);
+	t->look = CLOCK_NEVER;
+	if (client == PEER_OWES || server == PEER_OWES || t->quiet != CLOCK_NEVER)
+		t->look = t->now + peer_interval_ms(r->keepalive_ms);
+	return code(0, 0);
+}
+
+/* What is due by the clock; a code where the relay is over. */
+static struct session_end_code
+relay_due(struct relay *r, struct flow f[2], struct times *t)
+{
+	if (t->now >= t->idle)
+		return code('s', 'D');
+	if (t->now >= t->quiet) {
+		relay_quiet(r, f);
+		t->quiet = CLOCK_NEVER;
+	}
+	return t->now >= t->look ? relay_look(r, t) : code(0, 0);
+}
+
+static struct session_end_code
+relay_stopped(const struct relay *r)
+{
+	if (r->p->stop == PROXY_KILLED)
+		return code('K', 'D');
+	if (r->p->stop == PROXY_SERVER_DOWN)
+		return code('D', 'D');
+	return code(0, 0);
+}
+
+/* Both flows, by what poll said. */
+static struct session_end_code
+relay_turn(struct relay *r, struct flow f[2], const struct pollfd pfd[2])
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		short in = pfd[i].fd >= 0 ? pfd[i].revents : 0;
+		short out = pfd[!i].fd >= 0 ? pfd[!i].revents : 0;
+		enum step step = flow_turn(&f[i], in & (POLLIN | POLLHUP | POLLERR),
+		    out & (POLLOUT | POLLHUP | POLLERR));
+
+		if (step != STEP_OK && r->p->stop < PROXY_KILLED)
+			return relay_broken(r, (step == STEP_FROM_FAILED) == (i == 0));
+		flow_finish(&f[i], f[!i].done);
+	}
+	return code(0, 0);
+}
+
 static struct session_end_code
 relay_loop(struct relay *r, struct flow f[2])
 {
 	struct pollfd pfd[2] = { { r->client, 0, 0 }, { r->server, 0, 0 } };
-	bool quiet = false;
-	int n, i, wait;
+	struct times t = { .now = clock_ms(), .look = CLOCK_NEVER };
+	struct session_end_code end = code(0, 0);
+	int n;
 
+	times_moved(&t, r);
 	while (!f[0].done || !f[1].done) {
 		pfd[0].events = wanted(&f[0], &f[1]);
 		pfd[1].events = wanted(&f[1], &f[0]);
 		/* a socket we want nothing of would only report its hang-up */
 		pfd[0].fd = pfd[0].events != 0 ? r->client : -1;
 		pfd[1].fd = pfd[1].events != 0 ? r->server : -1;
-		wait = r->idle_ms > 0 ? r->idle_ms : -1;
-		if (!quiet && (wait < 0 || wait > QUIET_MS))
-			wait = QUIET_MS;
-		else if (quiet && wait > 0)
-			wait -= QUIET_MS;
-		n = poll(pfd, 2, wait);
-		if (r->p->stop == PROXY_KILLED)
-			return code('K', 'D');
-		if (r->p->stop == PROXY_SERVER_DOWN)
-			return code('D', 'D');
-		if (n < 0)
-			continue;
-		if (n == 0) {
-			if (quiet || (r->idle_ms > 0 && r->idle_ms <= QUIET_MS))
-				return code('s', 'D');
-			quiet = true;
-			relay_quiet(r, f);
-			continue;
+		n = poll(pfd, 2, times_left(&t));
+		t.now = clock_ms();
+		end = relay_stopped(r);
+		if (end.cause == 0 && n > 0) {
+			end = relay_turn(r, f, pfd);
+			times_moved(&t, r);
+			atomic_store_explicit(&r->p->slot->last_ms, t.now, memory_order_relaxed);
 		}
-		quiet = false;
-		for (i = 0; i < 2; i++) {
-			short in = pfd[i].fd >= 0 ? pfd[i].revents : 0;
-			short out = pfd[!i].fd >= 0 ? pfd[!i].revents : 0;
-			enum step step = flow_turn(&f[i], in & (POLLIN | POLLHUP | POLLERR),
-			    out & (POLLOUT | POLLHUP | POLLERR));
-
-			if (step != STEP_OK && r->p->stop < PROXY_KILLED) {
-				bool client = (step == STEP_FROM_FAILED) == (i == 0);
-
-				relay_reset(r->client);
-				relay_reset(r->server);
-				return code(client ? 'C' : 'S', 'D');
-			}
-			flow_finish(&f[i], f[!i].done);
-		}
-		atomic_store_explicit(&r->p->slot->last_ms, clock_ms(), memory_order_relaxed);
+		if (end.cause == 0)
+			end = relay_due(r, f, &t);
+		if (end.cause != 0)
+			return end;
 	}
 	return code('-', '-');
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Is the other end of a TCP connection still there?
+ *
+ * With nothing on its way to the peer the kernel asks it now and then
+ * (tcp-keepalive) and ends the connection by itself.  With bytes on their way
+ * it would not for a quarter of an hour, and TCP_USER_TIMEOUT, made for that,
+ * also cuts off a peer that answers but has paused (its window is closed: a
+ * log that somebody stopped with Ctrl-S).  So whoever relays looks itself.
+ */
+#ifndef DURWARD_PEER_H
+#define DURWARD_PEER_H
+
+enum peer {
+	PEER_OWES_NOTHING,	/* the kernel looks after it; also: no TCP */
+	PEER_OWES,		/* bytes are on their way to it, or wait for it: look again */
+	PEER_GONE		/* it has acknowledged nothing for too long */
+};
+
+/* Have the kernel probe a peer that was silent for idle_ms: three times, in
+ * peer_interval_ms; 0 never.  Accepted sockets inherit it from the listener. */
+void peer_keepalive(int fd, int idle_ms);
+
+/* Between two looks, as between two probes, for this tcp-keepalive (> 0). */
+int peer_interval_ms(int idle_ms);
+
+/* Look, by the same measure as the kernel's probes. */
+enum peer peer_look(int fd, int idle_ms);
+
+#endif
