@@ -150,7 +150,7 @@ page_write(const struct report *r, const struct conf_listener *l, bool refresh,
 	page_trouble(r, o);
 	write_facts(r, o);
 	page_listeners(r, o);
-	page_backends(r, o);
+	page_clusters(r, o);
 	out_text(o, "</main>\n<footer><p>Bytes are counted when a connection ends; "
 	    "<code>durwardctl connections</code> shows those that live.</p></footer>\n</body>\n</html>\n");
 }

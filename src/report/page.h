@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The page of the statistics: what is wrong first, then every listener,
- * backend and server.  Works without a script; nothing is fetched from
+ * cluster, backend and server.  Works without a script; nothing is fetched from
  * anywhere.
  */
 #ifndef DURWARD_PAGE_H
@@ -34,8 +34,16 @@ extern const char page_style[];
 /* page_trouble.c: what is wrong, the worst first; a calm word where nothing is. */
 void page_trouble(const struct report *r, struct out *o);
 
-/* page_table.c: a table of listeners; a table for each backend. */
+/* In the order of what is worth waking somebody for. */
+enum page_grade { GRADE_OK, GRADE_WARN, GRADE_BAD };
+
+/* page_table.c: a table of listeners; that of a backend; "2 of 3 up", in colour
+ * and with a sign. */
 void page_listeners(const struct report *r, struct out *o);
-void page_backends(const struct report *r, struct out *o);
+void page_backend(const struct report *r, unsigned b, struct out *o);
+void page_badge(struct out *o, enum page_grade grade, unsigned up, unsigned of);
+
+/* page_cluster.c: each cluster in a line, with its backends' tables below it. */
+void page_clusters(const struct report *r, struct out *o);
 
 #endif

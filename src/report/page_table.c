@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The page's tables: one of listeners, and one for each backend with a row a
+ * The page's tables: one of listeners, and that of a backend with a row a
  * server.  In a worker of a stats listener.  Every name is escaped; numbers
  * are short for the eye, and exact in a title.
  */
@@ -189,6 +189,16 @@ page_listeners(const struct report *r, struct out *o)
 
 /* --- backends --------------------------------------------------------------------- */
 
+void
+page_badge(struct out *o, enum page_grade grade, unsigned up, unsigned of)
+{
+	static const char *const class[] = { "ok", "warn", "bad" };
+	static const char *const sign[] = { "\xe2\x97\x8f", "\xe2\x96\xb2", "\xe2\x9c\x96" };
+
+	out_printf(o, " <span class=\"s %s\"><span aria-hidden=\"true\">%s</span> %u of %u up</span>",
+	    class[grade], sign[grade], up, of);
+}
+
 /* A state, in colour, with a sign and a word. */
 static const char *
 state_class(const char *status)
@@ -301,8 +311,8 @@ backend_words(const struct report *r, unsigned b, struct out *o)
 	    conf_check_name(be->check.type));
 }
 
-static void
-backend_table(const struct report *r, unsigned b, struct out *o)
+void
+page_backend(const struct report *r, unsigned b, struct out *o)
 {
 	static const char *const tls[] = { "Server", "<Address", "State", "Last check", ">Now",
 	    ">Connections", "~Per second", ">In", ">Out", ">Connect errors", "~Retries", "~Aborts", "~Downtime", NULL };
@@ -313,12 +323,11 @@ backend_table(const struct report *r, unsigned b, struct out *o)
 	struct report_usable u = report_usable(r, b);
 	unsigned k, usable = u.active + u.backup;
 
-	out_printf(o, "<section class=\"backend\" id=\"b%u\" aria-labelledby=\"h%u\"><h2 id=\"h%u\">", b, b, b);
+	out_printf(o, "<section class=\"backend\" id=\"b%u\" aria-labelledby=\"h%u\"><h3 id=\"h%u\">", b, b, b);
 	out_html(o, be->name);
-	out_printf(o, " <span class=\"s %s\"><span aria-hidden=\"true\">%s</span> %u of %u up</span></h2>\n<p>",
-	    usable == 0 ? "bad" : usable < be->nserver ? "warn" : "ok",
-	    usable == 0 ? "\xe2\x9c\x96" : usable < be->nserver ? "\xe2\x96\xb2" : "\xe2\x97\x8f",
-	    usable, be->nserver);
+	page_badge(o, usable == 0 ? GRADE_BAD : usable < be->nserver ? GRADE_WARN : GRADE_OK, usable,
+	    be->nserver);
+	out_text(o, "</h3>\n<p>");
 	backend_words(r, b, o);
 	out_printf(o, "</p>\n<div class=\"frame\" role=\"region\" aria-labelledby=\"h%u\" tabindex=\"0\">"
 	    "<table><caption>Servers of ", b);
@@ -331,13 +340,4 @@ backend_table(const struct report *r, unsigned b, struct out *o)
 	out_text(o, "</tbody>\n");
 	backend_row(r, b, o);
 	out_text(o, "</table></div></section>\n");
-}
-
-void
-page_backends(const struct report *r, struct out *o)
-{
-	unsigned b;
-
-	for (b = 0; b < r->conf->nbackend; b++)
-		backend_table(r, b, o);
 }

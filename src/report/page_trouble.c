@@ -13,28 +13,26 @@
 
 #include "report/row.h"
 
-enum grade { GRADE_BAD, GRADE_WARN };
-
 struct troubles {
 	const struct report *r;
 	struct out *o;		/* NULL: only count */
-	enum grade grade;	/* what is listed in this round */
-	unsigned n[2];
+	enum page_grade grade;	/* what is listed in this round */
+	unsigned n[GRADE_BAD + 1];
 	unsigned listed;
 };
 
 #define LISTED_MAX	60u	/* past that, the tables tell more */
 
 static bool
-begin(struct troubles *t, enum grade grade)
+begin(struct troubles *t, enum page_grade grade)
 {
 	t->n[grade]++;
 	if (t->o == NULL || t->grade != grade || t->listed >= LISTED_MAX)
 		return false;
 	t->listed++;
 	out_text(t->o, "<li>");
-	out_text(t->o, grade == GRADE_BAD ? "<span class=\"s bad\">\xe2\x9c\x96 Failure</span> " :
-	    "<span class=\"s warn\">\xe2\x96\xb2 Notice</span> ");
+	out_text(t->o, grade == GRADE_BAD ? "<span class=\"s bad\"><span aria-hidden=\"true\">\xe2\x9c\x96</span> Failure</span> " :
+	    "<span class=\"s warn\"><span aria-hidden=\"true\">\xe2\x96\xb2</span> Notice</span> ");
 	return true;
 }
 
@@ -207,7 +205,7 @@ say_calm(const struct report *r, struct out *o)
 	for (b = 0; b < r->conf->nbackend; b++)
 		n += r->conf->backend[b].nserver;
 	out_printf(o, "<section class=\"trouble ok\" aria-labelledby=\"wrong\">"
-	    "<h2 id=\"wrong\">\xe2\x9c\x94 Nothing is wrong</h2>"
+	    "<h2 id=\"wrong\"><span aria-hidden=\"true\">\xe2\x9c\x94</span> Nothing is wrong</h2>"
 	    "<p>%u server%s in %u backend%s can take clients.</p></section>\n",
 	    n, n == 1 ? "" : "s", r->conf->nbackend, r->conf->nbackend == 1 ? "" : "s");
 }
@@ -215,7 +213,7 @@ say_calm(const struct report *r, struct out *o)
 void
 page_trouble(const struct report *r, struct out *o)
 {
-	struct troubles t = { r, NULL, GRADE_BAD, { 0, 0 }, 0 };
+	struct troubles t = { r, NULL, GRADE_BAD, { 0, 0, 0 }, 0 };
 	unsigned bad, warn;
 
 	look(&t);

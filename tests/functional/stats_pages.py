@@ -382,29 +382,4 @@ cluster "one" { service "many" { listeners = {"https"} hosts = {"*"}
         check(size < 2500, 'worker %d keeps %d kB', pid, size)
 
 
-def test_in_a_browser():
-    """Chromium draws it without a complaint; the picture is kept where
-    DURWARD_ARTIFACTS says."""
-    chromium = shutil.which('chromium')
-    if not chromium:
-        skip('no chromium here')
-    daemon = start('')
-    directory = os.environ.get('DURWARD_ARTIFACTS') or scratch()
-    for name, width, flags in (('stats-light', 1440, []),
-                               ('stats-dark', 1440, ['--blink-settings=preferredColorScheme=0']),
-                               ('stats-phone', 500, [])):
-        picture = '%s/%s.png' % (directory, name)
-        run = subprocess.run(
-            [chromium, '--headless=new', '--no-sandbox', '--disable-gpu',
-             '--hide-scrollbars', '--enable-logging=stderr', '--v=0',
-             '--user-data-dir=' + scratch(), '--window-size=%d,1200' % width,
-             '--screenshot=' + picture] + flags +
-            ['http://127.0.0.1:%d%s' % (daemon.port('stats'), URI + ';norefresh')],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            universal_newlines=True, timeout=90)
-        check('CONSOLE' not in run.stdout, '%s', run.stdout)
-        with open(picture, 'rb') as f:
-            check(f.read(8) == b'\x89PNG\r\n\x1a\n', 'no picture')
-
-
 main()
