@@ -47,6 +47,7 @@ struct client {
 struct desk {
 	const struct clerk *c;
 	bool master_gone;
+	sigset_t asleep;	/* the signals blocked while we wait: none */
 	unsigned turns;
 	struct client client[CLIENTS];
 };
@@ -118,6 +119,18 @@ client_refuse(struct client *cl, const char *why, int64_t now)
 	client_answer(cl, now);
 }
 
+/* The signal that sets *finish is blocked but while we wait, and the master
+ * that has hung up may have sent it before: it is taken now. */
+static bool
+told_to_finish(struct desk *d)
+{
+	const struct timespec none = { 0, 0 };
+
+	if (!*d->c->finish)
+		ppoll(NULL, 0, &none, &d->asleep);
+	return *d->c->finish;
+}
+
 /* The master has hung up.  After a reload a new clerk sits here: let the
  * client ask that one.  What servers are was set already, and stands. */
 static void
@@ -125,7 +138,7 @@ client_deserted(struct desk *d, struct client *cl, int64_t now)
 {
 	if (cl->ask.request.op == CLERK_SERVERS_CHANGED)
 		client_answer(cl, now);
-	else if (*d->c->finish) {
+	else if (told_to_finish(d)) {
 		cl->out.len = 0;
 		out_text(&cl->out, "again\n");
 		client_answer(cl, now);
@@ -331,7 +344,7 @@ clerk_run(struct clerk *c)
 	_Alignas(4096) static struct desk desk;
 	struct pollfd pfd[CLIENTS + 2];
 	struct timespec ts;
-	sigset_t asleep, awake;
+	sigset_t awake;
 	int i, left;
 
 	desk.c = c;
@@ -342,7 +355,7 @@ clerk_run(struct clerk *c)
 	/* so that the signal that sets *finish is never missed */
 	sigemptyset(&awake);
 	sigaddset(&awake, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &awake, &asleep);
+	sigprocmask(SIG_BLOCK, &awake, &desk.asleep);
 	for (;;) {
 		bool closing = *c->finish || desk.master_gone;
 
@@ -352,7 +365,7 @@ clerk_run(struct clerk *c)
 		left = plan(&desk, pfd, closing, clock_ms());
 		ts.tv_sec = left / 1000;
 		ts.tv_nsec = left % 1000 * 1000000L;
-		if (ppoll(pfd, CLIENTS + 2, left < 0 ? NULL : &ts, &asleep) >= 0)
+		if (ppoll(pfd, CLIENTS + 2, left < 0 ? NULL : &ts, &desk.asleep) >= 0)
 			serve(&desk, pfd, clock_ms());
 	}
 }
