@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/relay.h"
 #include "proxy/session_http.h"
 
 #define KEPT_MAX	4
@@ -56,20 +57,36 @@ http_kept_stale(int fd)
 	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-void
-http_kept_put(int fd, uint32_t server, const struct addr *a, int64_t now)
+/* One a server is enough, for a worker asks one at a time; else a free place,
+ * else the oldest one's. */
+static struct kept *
+place_for(uint32_t server)
 {
 	struct kept *k = &kept[0];
 	int i;
 
+	for (i = 0; i < KEPT_MAX; i++)
+		if (kept[i].fd != 0 && kept[i].server == server)
+			return &kept[i];
 	for (i = 0; i < KEPT_MAX; i++) {
-		if (kept[i].fd == 0) {
-			k = &kept[i];
-			break;
-		}
+		if (kept[i].fd == 0)
+			return &kept[i];
 		if (kept[i].since < k->since)
 			k = &kept[i];
 	}
+	return k;
+}
+
+/* A reset for the one that another replaces: nothing is on its way there, and
+ * requests that each take a fresh one would run out of ports otherwise, with a
+ * minute of TIME_WAIT for each. */
+void
+http_kept_put(int fd, uint32_t server, const struct addr *a, int64_t now)
+{
+	struct kept *k = place_for(server);
+
+	if (k->fd != 0 && k->server == server)
+		relay_reset(k->fd);
 	if (k->fd != 0)
 		drop(k);
 	k->fd = fd;

@@ -188,7 +188,9 @@ http_server_reach(struct exchange *e)
 		http_own_answer(e->x, 431, true);
 		return false;
 	}
-	if (!try_kept(e) && !dial_fresh(e))
+	/* a server may close what it kept just as a request is on its way; one
+	 * that must not be sent twice (RFC 9110, 9.2.2) would be lost then */
+	if (!(e->repeatable && try_kept(e)) && !dial_fresh(e))
 		return false;
 	e->x->sent_us = clock_us();
 	return true;

@@ -82,7 +82,7 @@ def test_closed_meanwhile_is_no_error():
 
 def test_closed_on_the_next_request():
     """The server closes when a second request comes, as if they had crossed:
-    what can be repeated is, once; what can't be is told."""
+    what can be repeated is, once."""
     def answer(r, c):
         c.count = getattr(c, 'count', 0) + 1
         if c.count == 1:
@@ -103,11 +103,44 @@ def test_closed_on_the_next_request():
             equal(a.status, 200, method + ' ' + target)
             if method != 'HEAD':
                 equal(a.body, method.encode() + b' ' + body)
-    before = len(server.requests)
-    c.send(b'POST /once HTTP/1.1\r\nHost: one.test\r\nContent-Length: 3\r\n'
-           b'\r\nabc')
-    equal(c.answer().status, 502)
-    equal(len(server.requests) - before, 1, 'a POST was sent twice')
+
+
+def test_what_cannot_be_repeated_never_crosses_a_close():
+    """So it takes no connection that was kept, for the server closes each at
+    the second request; and each comes once."""
+    def answer(r, c):
+        c.count = getattr(c, 'count', 0) + 1
+        if c.count == 1:
+            return ok(r.first.split()[0] + b' ' + r.body)
+        return None
+    daemon, server = start(answer)
+    c = client(daemon)
+    big = os.urandom(100000)
+    for method, body in (('GET', b''), ('POST', b'abc'), ('POST', b''),
+                         ('PATCH', b'q'), ('LOCK', b''), ('PUT', big),
+                         ('GET', b''), ('POST', big)):
+        before = len(server.requests)
+        c.send(('%s / HTTP/1.1\r\nHost: one.test\r\nContent-Length: %d\r\n\r\n'
+                % (method, len(body))).encode() + body)
+        a = c.answer()
+        equal((a.status, a.body), (200, method.encode() + b' ' + body), method)
+        if method != 'GET':
+            equal(len(server.requests) - before, 1, method + ' came')
+
+
+def test_one_kept_connection_a_server():
+    """However many requests took a fresh one; the others are over at once."""
+    daemon, server = start()
+    c = client(daemon)
+    for i in range(20):
+        equal(c.get('one.test', extra='Content-Length: 0\r\n',
+                    method='POST').status, 200)
+    equal(len(server.clients()), 20)
+    wait_for(lambda: len([c for c in server.clients()
+                          if not c.done.is_set()]) == 1, 5,
+             'all but one to be closed')
+    equal(c.get('one.test').status, 200)
+    equal(len(server.clients()), 20, 'the GET took the kept one')
 
 
 def test_the_second_try_finds_no_server():
