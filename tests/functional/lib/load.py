@@ -75,7 +75,9 @@ class Rate:
         self.pause = 1.0 / per_second
         self.served, self.failures = 0, []
         self._end = threading.Event()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._held = False
+        self._busy = 0
         self.begun = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -90,13 +92,30 @@ class Rate:
             threading.Thread(target=self._one, daemon=True).start()
 
     def _one(self):
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held)
+            self._busy += 1
+        failure = None
         try:
             self.one()
-            with self._lock:
-                self.served += 1
         except Exception as e:
-            with self._lock:
-                self.failures.append(repr(e))
+            failure = repr(e)
+        with self._changed:
+            self._busy -= 1
+            if failure:
+                self.failures.append(failure)
+            else:
+                self.served += 1
+            self._changed.notify_all()
+
+    def between_exchanges(self, function):
+        """Who comes meanwhile waits; see Load."""
+        with self._changed:
+            self._held = True
+            self._changed.wait_for(lambda: self._busy == 0, 15)
+            function()
+            self._held = False
+            self._changed.notify_all()
 
     def wait_served(self, more):
         goal = self.served + more
