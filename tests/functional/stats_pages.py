@@ -7,7 +7,6 @@ import csv
 import html.parser
 import io
 import json
-import os
 import re
 import shutil
 import socket
@@ -219,64 +218,6 @@ def test_csv_has_haproxys_columns():
     for line in ours[:-1]:
         equal(line.count(','), theirs[0].count(','), 'columns')
         check(line.endswith(','), '%r', line)
-
-
-def test_metrics_are_prometheus():
-    daemon = start()
-    fields, text = good(daemon, '/metrics')
-    check('version=0.0.4' in fields['content-type'][0], '%s', fields)
-    done, current = set(), None
-    for line in text.splitlines():
-        name = re.match(r'# TYPE (\S+) (counter|gauge|histogram)$', line)
-        if name:
-            check(name.group(1) not in done, '%s in two pieces', name.group(1))
-            current = name.group(1)
-            done.add(current)
-        elif not line.startswith('#'):
-            match = re.match(r'([a-z_]+)(\{[^{}]*\})? -?[0-9.e+-]+$', line)
-            check(match and match.group(1).startswith(current), '%r', line)
-    samples = [line.rsplit(' ', 1)[0] for line in text.splitlines()
-               if not line.startswith('#')]
-    equal(len(samples), len(set(samples)), 'samples')
-    if shutil.which('promtool'):
-        run = subprocess.run(['promtool', 'check', 'metrics'], input=text,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             universal_newlines=True)
-        equal((run.returncode, run.stdout), (0, ''), 'promtool')
-
-
-def test_counters_never_fall():
-    daemon = start()
-
-    def counters():
-        found = {}
-        types = {}
-        for line in good(daemon, '/metrics')[1].splitlines():
-            words = line.split(' ')
-            if line.startswith('# TYPE'):
-                types[words[2]] = words[3]
-            elif not line.startswith('#'):
-                name, value = line.rsplit(' ', 1)
-                family = re.sub(r'_(bucket|sum|count)$', '', name.split('{')[0])
-                if types.get(name.split('{')[0], types.get(family)) != 'gauge':
-                    found[name] = float(value)
-        return found
-    hello = simple_hello('www.example.org')
-    held = connect(daemon.port('https'))
-    exchange(held, hello, len(hello))
-    before = counters()
-    daemon.ctl('reload')
-    row, = [r for r in daemon.json('connections') if r['listener'] == 'https']
-    os.kill(row['pid'], 9)
-    wait_for(lambda: daemon.json('status')[0]['current'] == 0, 10, 'it to be buried')
-    after = counters()
-    for name, value in before.items():
-        check(after[name] >= value, '%s fell from %s to %s', name, value, after[name])
-    name = 'durward_listener_connections_total{listener="https"}'
-    equal(after[name], before[name])
-    name = 'durward_server_sent_bytes_total{cluster="one",service="ingress",' \
-        'listener="https",server="echo"}'
-    equal(after[name], before[name] + len(hello), 'bytes of the worker that died')
 
 
 def test_a_password_is_asked_for():
