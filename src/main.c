@@ -40,6 +40,7 @@
 #include "daemon/limits.h"
 #include "daemon/master.h"
 #include "daemon/query.h"
+#include "daemon/sandbox.h"
 #include "state/conf.h"
 
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
@@ -65,11 +66,14 @@ say_warning(void *arg, const char *message)
 static void
 print_version(void)
 {
+	char offer[160];
+
 	printf("durward %s\n"
 	    "configuration: %s/durward.conf\n"
 	    "system call filter: %s\n"
 	    "\"https\" checks: %s\n"
-	    "sanitizers: %s\n",
+	    "sanitizers: %s\n"
+	    "this kernel: %s\n",
 	    PACKAGE_VERSION, SYSCONFDIR,
 #ifdef HAVE_SECCOMP
 	    "yes (libseccomp)",
@@ -82,11 +86,11 @@ print_version(void)
 	    "no",
 #endif
 #ifdef WITH_SANITIZERS
-	    "yes"
+	    "yes",
 #else
-	    "no"
+	    "no",
 #endif
-	    );
+	    sandbox_offer(offer, sizeof(offer)));
 }
 
 /* Where this executable stands, for USR2: asked now, for after an upgrade the

@@ -31,6 +31,7 @@ struct target {			/* a server to probe */
 	struct server_slot *slot;
 	int64_t next_ms;	/* the grid's next point */
 	int64_t deadline_ms;	/* of the probe under way */
+	struct addr asked;	/* by it: what the slot said when it began */
 };
 
 struct probes {
@@ -196,6 +197,17 @@ change_state(const struct probes *p, struct target *t, enum health_state state, 
 	say_change(p, t, state, us);
 }
 
+/* Its address is another by now, a newer configuration's or a newer look-up's:
+ * what was heard from the old one says nothing about it. */
+static bool
+has_moved(const struct target *t)
+{
+	struct addr now;
+
+	health_addr(t->slot, &now);
+	return !addr_equal(&now, &t->asked);
+}
+
 static void
 record(struct probes *p, struct target *t)
 {
@@ -205,6 +217,8 @@ record(struct probes *p, struct target *t)
 	struct rise_fall r = { (enum health_state)atomic_load(&v->state), atomic_load(&v->streak) };
 	bool changed;
 
+	if (has_moved(t))
+		return;
 	/* before its first probe a server that does not resolve is down already */
 	changed = rise_fall_add(&r, probe_good(q),
 	    atomic_load(&v->last_check_ms) == 0 ? 1 : q->check->rise, q->check->fall);
@@ -237,6 +251,7 @@ watch(struct probes *p, struct target *t)
 static void
 begin(struct probes *p, struct target *t, int64_t now)
 {
+	const struct conf_server *cs = &p->c->conf->backend[t->backend].server[t->server];
 	struct addr a;
 
 	health_addr(t->slot, &a);
@@ -244,6 +259,10 @@ begin(struct probes *p, struct target *t, int64_t now)
 		health_set_info(t->slot, "its name does not resolve");
 		return;
 	}
+	/* a reload is at hand: the next checker will look */
+	if (a.port != cs->addr.port || (!cs->is_dns && !addr_equal(&a, &cs->addr)))
+		return;
+	t->asked = a;
 	if (t->probe.check->port != 0)
 		a.port = t->probe.check->port;
 	t->deadline_ms = now + t->probe.check->timeout_ms;

@@ -81,6 +81,19 @@ abandon(struct generation *g, struct shared *s, generation_find_fd *find, void *
 	g->npool = 0;
 }
 
+static int
+find_ports(struct generation *g)
+{
+	unsigned l;
+
+	if ((g->ports = calloc(g->conf->nlistener + 1, sizeof(*g->ports))) == NULL)
+		return -1;
+	for (l = 0; l < g->conf->nlistener; l++)
+		if (ports_of_listener(g->conf, l, &g->ports[l]) != 0)
+			return -1;
+	return ports_of_checks(g->conf, &g->check_ports);
+}
+
 struct generation *
 generation_open(struct conf *c, struct shared *s, generation_find_fd *find, void *arg)
 {
@@ -96,7 +109,7 @@ generation_open(struct conf *c, struct shared *s, generation_find_fd *find, void
 		n += c->listener[l].nbind;
 	g->pool = calloc(n + 1, sizeof(*g->pool));
 	g->route = route_new(c);
-	if (g->pool == NULL || g->route == NULL) {
+	if (g->pool == NULL || g->route == NULL || find_ports(g) != 0) {
 		log_err("cannot build the routes");
 		goto fail;
 	}
@@ -155,6 +168,10 @@ generation_free(struct generation *g, const struct generation *next)
 	shared_map_free(g->map, g->conf);
 	route_free(g->route);
 	free(g->pool);
+	for (i = 0; g->ports != NULL && i < g->conf->nlistener; i++)
+		ports_free(&g->ports[i]);
+	free(g->ports);
+	ports_free(&g->check_ports);
 	conf_free(g->conf);
 	free(g);
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/ports.h"
 #include "state/balance.h"
 #include "state/conf.h"
 #include "state/route.h"
@@ -29,6 +30,8 @@ struct generation {
 	struct shared_map *map;
 	struct pool *pool;
 	unsigned npool;
+	struct ports *ports;		/* of the servers of conf.listener[i] */
+	struct ports check_ports;
 };
 
 /* A socket that is open already, by the text of its bind (old generation, or

@@ -45,8 +45,16 @@ worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master
 {
 	static struct proxy proxy;
 	static struct worker w;
-	int keep[] = { p->fd, m->wake_fd, m->hint_fd, m->log_pipe[1],
-	    m->sandbox.root ? m->sandbox.empty_dir : -1 };
+	bool dials = m->gen->conf->listener[p->listener].protocol != CONF_STATS;
+	const struct sandbox_need need = {
+		.kind = dials ? SANDBOX_WORKER : SANDBOX_STATS,
+		.port = m->gen->ports[p->listener].port,
+		.nport = dials ? m->gen->ports[p->listener].n : 0,
+		.death_signal = SIGUSR1,
+		.master = master,
+	};
+	int keep[] = { p->fd, m->wake_fd, dials ? m->hint_fd : -1, m->log_pipe[1],
+	    m->sandbox.empty_dir };
 
 	child_begin(keep, 5);
 	detach_child();
@@ -61,17 +69,15 @@ worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master
 	proxy.listener_slot = &m->shared.listener[m->gen->map->listener[p->listener]];
 	proxy.pool = &m->shared.pool[p->slot];
 	proxy.slot = &m->shared.worker[slot];
-	proxy.checker_fd = m->hint_fd;
+	proxy.checker_fd = dials ? m->hint_fd : -1;
 	proxy.client_fd = proxy.server_fd = -1;
 	w.proxy = &proxy;
 	w.listen_fd = p->fd;
 	w.master_fd = m->wake_fd;
 	w.spare_min = spare_min(m, p);
 	worker_signals(&w);
-	if (sandbox_enter(&m->sandbox, SANDBOX_WORKER, SIGUSR1, master) != 0)
+	if (sandbox_enter(&m->sandbox, &need) != 0)
 		_exit(EX_CONFIG);
-	if (m->sandbox.empty_dir >= 0)
-		close(m->sandbox.empty_dir);
 	_exit(worker_run(&w));
 }
 
@@ -192,25 +198,41 @@ master_fill(struct master *m, int64_t now)
 
 /* --- the others -------------------------------------------------------------- */
 
+static enum sandbox_kind
+logger_kind(const struct log_sink *s)
+{
+	switch (s->kind) {
+	case LOG_SINK_SYSLOG:
+		return SANDBOX_LOGGER_SYSLOG;
+	case LOG_SINK_UDP:
+		return SANDBOX_LOGGER_UDP;
+	case LOG_SINK_STDERR:
+	case LOG_SINK_FILE:
+		break;
+	}
+	return SANDBOX_LOGGER;
+}
+
 int
 master_start_logger(struct master *m)
 {
+	const struct sandbox_need need = { .kind = logger_kind(&m->sink) };
 	int pair[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -1;
 	if ((pid = fork()) == 0) {
-		int keep[] = { m->log_pipe[0], pair[1], m->sink.fd };
+		int keep[] = { m->log_pipe[0], pair[1], m->sink.fd, m->sandbox.empty_dir };
 
-		child_begin(keep, 3);
+		child_begin(keep, 4);
 		if (m->sink.kind != LOG_SINK_STDERR)
 			detach_child();
 		title_set("logger");
 		/* it must outlive all others: it ends when nobody is left to write */
 		signal(SIGTERM, SIG_IGN);
 		log_use_pipe(-1, NULL);
-		if (sandbox_drop_user(&m->sandbox, 0, 0) != 0)
+		if (sandbox_enter(&m->sandbox, &need) != 0)
 			_exit(EX_CONFIG);
 		logger_run(m->log_pipe[0], pair[1], &m->sink);
 		_exit(EX_OK);
@@ -232,18 +254,19 @@ void
 master_start_checker(struct master *m)
 {
 	struct checker c = { m->gen->conf, &m->shared, m->gen->map, m->hint_fd, m->wake_fd };
-	pid_t master = getpid(), pid = fork();
+	const struct sandbox_need need = { SANDBOX_CHECKER, m->gen->check_ports.port,
+	    m->gen->check_ports.n, SIGTERM, getpid() };
+	pid_t pid = fork();
 
 	if (pid == 0) {
-		int keep[] = { m->hint_fd, m->wake_fd, m->log_pipe[1],
-		    m->sandbox.root ? m->sandbox.empty_dir : -1 };
+		int keep[] = { m->hint_fd, m->wake_fd, m->log_pipe[1], m->sandbox.empty_dir };
 		struct probes *p;
 
 		child_begin(keep, 4);
 		detach_child();
 		title_set("checker");
 		if ((p = checker_open(&c)) == NULL ||
-		    sandbox_enter(&m->sandbox, SANDBOX_CHECKER, SIGTERM, master) != 0)
+		    sandbox_enter(&m->sandbox, &need) != 0)
 			_exit(EX_CONFIG);
 		checker_run(&c, p);
 		_exit(EX_TEMPFAIL);
@@ -270,8 +293,9 @@ clerk_child(struct master *m, int sock, pid_t master)
 {
 	struct clerk c = { m->gen->conf, m->gen->route, m->gen->balance, &m->shared,
 	    m->gen->map, m->control_fd, sock, &clerk_finish };
-	int keep[] = { m->control_fd, sock, m->log_pipe[1],
-	    m->sandbox.root ? m->sandbox.empty_dir : -1 };
+	const struct sandbox_need need = {
+		.kind = SANDBOX_CLERK, .death_signal = SIGTERM, .master = master };
+	int keep[] = { m->control_fd, sock, m->log_pipe[1], m->sandbox.empty_dir };
 	struct sigaction sa;
 
 	child_begin(keep, 4);
@@ -280,7 +304,7 @@ clerk_child(struct master *m, int sock, pid_t master)
 	sa.sa_handler = on_clerk_finish;	/* poll returns, and sees it */
 	sigaction(SIGUSR1, &sa, NULL);
 	title_set("clerk");
-	if (sandbox_enter(&m->sandbox, SANDBOX_CLERK, SIGTERM, master) != 0)
+	if (sandbox_enter(&m->sandbox, &need) != 0)
 		_exit(EX_CONFIG);
 	clerk_run(&c);
 	_exit(EX_OK);
@@ -314,17 +338,19 @@ master_start_clerk(struct master *m)
 void
 master_start_resolver(struct master *m)
 {
-	pid_t master = getpid(), pid;
+	static const uint16_t dns = 53;		/* over TCP, where an answer is long */
+	const struct sandbox_need need = { SANDBOX_RESOLVER, &dns, 1, SIGTERM, getpid() };
+	pid_t pid;
 
 	if (!resolver_needed(m->gen->conf))
 		return;
 	if ((pid = fork()) == 0) {
-		int keep[] = { m->hint_fd, m->log_pipe[1] };
+		int keep[] = { m->hint_fd, m->log_pipe[1], m->sandbox.empty_dir };
 
-		child_begin(keep, 2);
+		child_begin(keep, 3);
 		detach_child();
 		title_set("resolver");
-		if (sandbox_drop_user(&m->sandbox, SIGTERM, master) != 0)
+		if (sandbox_enter(&m->sandbox, &need) != 0)
 			_exit(EX_CONFIG);
 		resolver_run(m->gen->conf, &m->shared, m->gen->map, m->hint_fd);
 		_exit(EX_OK);

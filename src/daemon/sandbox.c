@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The sandbox.  The master prepares what costs time (names, the empty
- * directory, the compiled filters); each child walks in right after its fork.
- * The order matters: chroot needs root, the death signal is cleared by a
- * change of user, and the filter forbids all of these.
+ * directory, the compiled filters) and lets a child try each step, so that it
+ * knows what this kernel and this user allow; each child walks in right after
+ * its fork.  The order matters: chroot needs root, the death signal is cleared
+ * by a change of user, and the filter forbids all of these.
  */
 #include "config.h"
 #include "daemon/sandbox.h"
@@ -11,23 +12,53 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
-#ifdef HAVE_LINUX_LANDLOCK_H
-#include <linux/landlock.h>
-#endif
 
 #include "base/log.h"
 #include "daemon/sandbox_filter.h"
+#include "daemon/sandbox_landlock.h"
 
 #define DEFAULT_USER	"durward"
+#define NO_LIMIT	RLIM_INFINITY
+#define AS_IT_IS	(RLIM_INFINITY - 1)
+
+/* Where the C library's look-ups read: nsswitch.conf, hosts, resolv.conf
+ * (often a link to /run), the modules that the first of these names. */
+static const char *const resolver_paths[] = {
+	"/etc", "/run", "/var/run", "/usr", "/lib", "/lib64", "/var/lib/sss", "/var/cache/nscd",
+	"/nix/store", "/gnu/store", NULL
+};
+
+/* How the kinds differ, apart from their filters. */
+static const struct wall {
+	bool has_root;			/* no chroot: it names a path later on */
+	const char *const *read;	/* for Landlock */
+	rlim_t written;			/* bytes in a file */
+	rlim_t descriptors;
+} walls[SANDBOX_KINDS] = {
+	[SANDBOX_WORKER] = { .descriptors = 64 },
+	[SANDBOX_STATS] = { .descriptors = 64 },
+	[SANDBOX_CHECKER] = { .descriptors = AS_IT_IS },	/* a socket for each server */
+	[SANDBOX_CLERK] = { .descriptors = 128 },
+	[SANDBOX_LOGGER] = { .written = NO_LIMIT, .descriptors = 64 },
+	/* a syslogd that was restarted has another socket at /dev/log */
+	[SANDBOX_LOGGER_SYSLOG] = { .has_root = true, .descriptors = 64 },
+	[SANDBOX_LOGGER_UDP] = { .descriptors = 64 },
+	[SANDBOX_RESOLVER] = { .has_root = true, .read = resolver_paths, .descriptors = 64 },
+};
+
+/* --- what the master prepares ---------------------------------------------------- */
 
 static int
 find_user(struct sandbox *sb, const char *user, const char *group)
@@ -72,26 +103,163 @@ make_empty_dir(void)
 	return fd;
 }
 
-/* Landlock's version, 0 where the kernel has none. */
-static int
-landlock_version(void)
-{
-#if defined(HAVE_LINUX_LANDLOCK_H) && defined(SYS_landlock_create_ruleset)
-	long v = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+/* --- the steps ------------------------------------------------------------------- */
 
-	return v > 0 ? (int)v : 0;
-#else
+static int
+change_root(const struct sandbox *sb)
+{
+	return fchdir(sb->empty_dir) == 0 && chroot(".") == 0 && chdir("/") == 0 ? 0 : -1;
+}
+
+/* Not even what an executable could give back.  Where we may not, there is
+ * no_new_privs, and no execve. */
+static void
+forget_capabilities(void)
+{
+	unsigned long cap;
+
+	for (cap = 0; cap < 64 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
+}
+
+static int
+change_user(const struct sandbox *sb)
+{
+	if (setgroups(0, NULL) != 0 || setresgid(sb->gid, sb->gid, sb->gid) != 0 ||
+	    setresuid(sb->uid, sb->uid, sb->uid) != 0)
+		return -1;
+	/* proof that there is no way back */
+	if (sb->uid != 0 && setuid(0) == 0) {
+		errno = EBADE;
+		return -1;
+	}
 	return 0;
+}
+
+/* A user of their own may have some still: systemd's AmbientCapabilities. */
+static int
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct none[2];
+
+	memset(none, 0, sizeof(none));
+#ifdef PR_CAP_AMBIENT
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 #endif
+	return (int)syscall(SYS_capset, &head, none);
+}
+
+static void
+set_limits(const struct wall *w)
+{
+#ifdef WITH_SANITIZERS
+	(void)w;	/* a report needs files and processes */
+#else
+	const struct rlimit none = { 0, 0 }, written = { w->written, w->written };
+	const struct rlimit descriptors = { w->descriptors, w->descriptors };
+
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_NPROC, &none);
+	setrlimit(RLIMIT_FSIZE, &written);
+	if (w->descriptors != AS_IT_IS)
+		setrlimit(RLIMIT_NOFILE, &descriptors);
+#endif
+}
+
+static int
+enter_landlock(const struct sandbox *sb, const struct sandbox_need *need)
+{
+	struct sandbox_landlock allow = { walls[need->kind].read, need->port, need->nport };
+
+	return sandbox_landlock_enter(&allow, sb->landlock);
+}
+
+int
+sandbox_enter(const struct sandbox *sb, const struct sandbox_need *need)
+{
+	const struct wall *w = &walls[need->kind];
+	const char *what = NULL;
+
+	if (sb->changes_root && !w->has_root && change_root(sb) != 0)
+		what = "cannot chroot";
+	if (sb->empty_dir >= 0)
+		close(sb->empty_dir);
+	forget_capabilities();
+	if (what == NULL && sb->changes_user && change_user(sb) != 0)
+		what = "cannot change the user for good";
+	if (what == NULL && (drop_capabilities() != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0))
+		what = "cannot give up privileges";
+	if (need->death_signal != 0) {
+		prctl(PR_SET_PDEATHSIG, need->death_signal);
+		if (getppid() != need->master)
+			raise(need->death_signal);	/* it died before we asked to be told */
+	}
+	set_limits(w);
+	if (what == NULL && sb->landlock > 0 && enter_landlock(sb, need) != 0)
+		what = "cannot enter Landlock";
+	if (what == NULL && sb->filters && sandbox_filter_enter(sb->filter[need->kind]) != 0)
+		what = "cannot enter the system call filter";
+	if (what != NULL)
+		log_err("%s", what);
+	return what == NULL ? 0 : -1;
+}
+
+/* --- what can be had here ---------------------------------------------------------- */
+
+enum { NO_CHROOT = 1, NO_USER = 2, NO_LANDLOCK = 4, NO_FILTER = 8 };
+
+static _Noreturn void
+try_steps(const struct sandbox *sb)
+{
+	const struct sandbox_need need = { .kind = SANDBOX_WORKER };
+	int lacks = 0;
+
+	if (sb->changes_root && change_root(sb) != 0)
+		lacks |= NO_CHROOT;
+	if (sb->changes_user && change_user(sb) != 0)
+		lacks |= NO_USER;
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (sb->landlock > 0 && enter_landlock(sb, &need) != 0)
+		lacks |= NO_LANDLOCK;
+	if (sb->filters && sandbox_filter_enter(sb->filter[SANDBOX_WORKER]) != 0)
+		lacks |= NO_FILTER;
+	_exit(lacks);
+}
+
+/* A container may lack a capability, a kernel an option, and a limit of nested
+ * walls be reached: only who tries knows. */
+static int
+find_out(struct sandbox *sb)
+{
+	pid_t pid = fork();
+	int status, lacks;
+
+	if (pid == 0)
+		try_steps(sb);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+		log_errx("the sandbox cannot be tried");
+		return -1;
+	}
+	lacks = WEXITSTATUS(status);
+	if (lacks & NO_CHROOT)
+		sb->changes_root = false;
+	if (lacks & NO_USER)
+		sb->changes_user = false;
+	if (lacks & NO_LANDLOCK)
+		sb->landlock = 0;
+	if (lacks & NO_FILTER)
+		sb->filters = false;
+	return 0;
 }
 
 int
 sandbox_prepare(struct sandbox *sb, const char *user, const char *group)
 {
 	memset(sb, 0, sizeof(*sb));
-	sb->root = geteuid() == 0;
+	sb->root = sb->changes_user = sb->changes_root = geteuid() == 0;
 	sb->empty_dir = -1;
-	sb->has_landlock = landlock_version() > 0;
+	sb->landlock = sandbox_landlock_version();
 	if (sb->root) {
 		if (find_user(sb, user, group) != 0)
 			return -1;
@@ -100,91 +268,64 @@ sandbox_prepare(struct sandbox *sb, const char *user, const char *group)
 			return -1;
 		}
 	}
-	return sandbox_filter_prepare(sb->filter);
+	if (sandbox_filter_prepare(sb->filter) != 0)
+		return -1;
+	sb->filters = sb->filter[SANDBOX_WORKER] != NULL;
+	return find_out(sb);
 }
 
-/* All paths, and nothing allowed. */
-static void
-forbid_paths(void)
-{
-#if defined(HAVE_LINUX_LANDLOCK_H) && defined(SYS_landlock_create_ruleset)
-	struct landlock_ruleset_attr attr = {
-		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1,
-	};
-	long fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+/* --- in words ------------------------------------------------------------------------ */
 
-	if (fd < 0)
-		return;
-	syscall(SYS_landlock_restrict_self, fd, 0);
-	close((int)fd);
-#endif
+static const char *
+landlock_words(int version, char *buf, size_t size)
+{
+	if (version == 0)
+		return "no (this kernel has none)";
+	snprintf(buf, size, "yes (version %d: paths%s%s)", version,
+	    version >= LANDLOCK_HAS_PORTS ? ", TCP ports" : "; TCP ports need 4",
+	    version >= LANDLOCK_HAS_SCOPES ? ", signals" : "; signals need 6");
+	return buf;
 }
 
-static int
-change_user(const struct sandbox *sb)
+static const char *
+filter_words(const struct sandbox *sb)
 {
-	if (!sb->root)
-		return 0;
-	if (setgroups(0, NULL) != 0 || setresgid(sb->gid, sb->gid, sb->gid) != 0 ||
-	    setresuid(sb->uid, sb->uid, sb->uid) != 0) {
-		log_err("cannot change to uid %d, gid %d", (int)sb->uid, (int)sb->gid);
-		return -1;
-	}
-	/* proof that there is no way back */
-	if (sb->uid != 0 && setuid(0) == 0) {
-		log_errx("could become root again");
-		return -1;
-	}
-	return 0;
+	if (sb->filter[SANDBOX_WORKER] == NULL)
+		return "no (built without libseccomp)";
+	return sb->filters ? "yes" : "no (this kernel has none)";
 }
 
-int
-sandbox_drop_user(const struct sandbox *sb, int death_signal, pid_t master)
+static const char *
+root_words(const struct sandbox *sb, bool done, const char *yes, const char *no)
 {
-	if (change_user(sb) != 0)
-		return -1;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-		log_err("no_new_privs");
-		return -1;
-	}
-	if (death_signal != 0) {
-		prctl(PR_SET_PDEATHSIG, death_signal);
-		if (getppid() != master)
-			raise(death_signal);	/* it died before we asked to be told */
-	}
-	return 0;
-}
+	static char buf[2][64];
+	static unsigned which;
+	char *b = buf[which++ % 2];
 
-int
-sandbox_enter(const struct sandbox *sb, enum sandbox_kind kind, int death_signal, pid_t master)
-{
-#ifndef WITH_SANITIZERS
-	static const struct rlimit none = { 0, 0 };
-#endif
-
-	if (sb->root && (fchdir(sb->empty_dir) != 0 || chroot(".") != 0 || chdir("/") != 0)) {
-		log_err("cannot chroot");
-		return -1;
-	}
-	if (sandbox_drop_user(sb, death_signal, master) != 0)
-		return -1;
-#ifndef WITH_SANITIZERS
-	setrlimit(RLIMIT_CORE, &none);
-	if (kind != SANDBOX_CLERK)
-		setrlimit(RLIMIT_FSIZE, &none);
-	setrlimit(RLIMIT_NPROC, &none);
-#endif
-	if (sb->has_landlock)
-		forbid_paths();
-	return sandbox_filter_enter(sb->filter[kind]);
+	if (done)
+		return yes;
+	snprintf(b, sizeof(buf[0]), "%s (%s)", no, sb->root ? "root may not, here" : "not started as root");
+	return b;
 }
 
 void
 sandbox_say(const struct sandbox *sb)
 {
+	char landlock[96];
+
 	log_notice("sandbox: user %s, chroot %s, no_new_privs yes, Landlock %s, system call filter %s",
-	    sb->root ? "changed" : "not changed (not started as root)",
-	    sb->root ? "yes" : "no (not started as root)",
-	    sb->has_landlock ? "yes" : "no (this kernel has none)",
-	    sb->filter[SANDBOX_WORKER] != NULL ? "yes" : "no (built without libseccomp)");
+	    root_words(sb, sb->changes_user, "changed", "not changed"),
+	    root_words(sb, sb->changes_root, "yes", "no"),
+	    landlock_words(sb->landlock, landlock, sizeof(landlock)), filter_words(sb));
+}
+
+const char *
+sandbox_offer(char *buf, size_t size)
+{
+	char landlock[96];
+
+	snprintf(buf, size, "system call filter %s, Landlock %s",
+	    sandbox_filter_offered() ? "yes" : "no",
+	    landlock_words(sandbox_landlock_version(), landlock, sizeof(landlock)));
+	return buf;
 }

@@ -138,6 +138,8 @@ upgrade_heard(struct master *m)
 	if (m->upgrade > 0)
 		kill(m->upgrade, SIGTERM);
 	atomic_store(&m->shared.head->master_pid, getpid());
+	/* it may have read another configuration: the addresses of ours stand again */
+	shared_map_free(shared_bind(&m->shared, m->gen->conf), m->gen->conf);
 	len = 0;
 	/* the new one may have written it */
 	if (detach_write_pid(m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file) != 0)

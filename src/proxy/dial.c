@@ -260,6 +260,24 @@ send_first(struct session *s, int fd, struct iovec *first, int n, int64_t end)
 	}
 }
 
+/*
+ * Where the server is.  By our own configuration: what lies in shared memory
+ * another worker may have written.  A name's address is there alone; so is a
+ * newer one, for a worker that finishes after a reload.  The port never is:
+ * the kernel holds us to those that our configuration named (Landlock).
+ */
+static void
+server_addr(const struct session *s, struct addr *a)
+{
+	const struct conf_server *cs = &backend_of(s)->server[s->server];
+
+	health_addr(server_slot(s, (unsigned)s->server), a);
+	if (cs->is_dns)
+		a->port = cs->addr.port;
+	else if (s->p->stop == PROXY_GO_ON || a->port != cs->addr.port)
+		*a = cs->addr;
+}
+
 static int
 try_server(struct session *s, struct iovec *first, int n, bool blocking, size_t *sent)
 {
@@ -268,7 +286,7 @@ try_server(struct session *s, struct iovec *first, int n, bool blocking, size_t 
 	ssize_t got;
 	int fd;
 
-	health_addr(server_slot(s, (unsigned)s->server), &a);
+	server_addr(s, &a);
 	if ((fd = start_connect(&a)) < 0)
 		return -1;
 	s->p->server_fd = fd;
@@ -293,7 +311,7 @@ try_failed(struct session *s, bool again)
 	char text[ADDR_STRLEN];
 	struct addr a;
 
-	health_addr(v, &a);
+	server_addr(s, &a);
 	log_debug("no connection to %s/%s at %s: %s", backend_of(s)->name,
 	    backend_of(s)->server[s->server].name, addr_format(&a, true, text), strerror(errno));
 	counter_add(&v->c.connect_errors, 1);
