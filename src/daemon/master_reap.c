@@ -20,6 +20,7 @@
 #include "daemon/children.h"
 #include "daemon/spares.h"
 #include "report/access.h"
+#include "wire/cidr.h"
 
 /* A worker that a signal ended, with what it was doing. */
 static void
@@ -44,24 +45,35 @@ say_crash(struct master *m, const struct worker_slot *w, const struct child *c, 
 	    (unsigned long long)atomic_load(&w->bytes_out));
 }
 
-/* How the listener in this slot speaks; a listener that is gone spoke TLS as
- * far as its last lines go. */
-static enum access_kind
-kind_of(const struct master *m, uint32_t slot)
+/* What the configuration says of the listener in this slot; NULL where it is
+ * gone from it. */
+static const struct conf_listener *
+listener_of(const struct master *m, uint32_t slot)
 {
 	const struct conf *c = m->gen->conf;
 	unsigned l;
 
 	for (l = 0; l < c->nlistener; l++)
 		if (m->gen->map->listener[l] == slot)
-			switch (c->listener[l].protocol) {
-			case CONF_TLS:
-				return ACCESS_TLS;
-			case CONF_HTTP:
-				return ACCESS_HTTP;
-			case CONF_STATS:
-				return ACCESS_STATS;
-			}
+			return &c->listener[l];
+	return NULL;
+}
+
+/* A listener that is gone spoke TLS as far as its last lines go. */
+static enum access_kind
+kind_of(const struct master *m, uint32_t slot)
+{
+	const struct conf_listener *l = listener_of(m, slot);
+
+	if (l != NULL)
+		switch (l->protocol) {
+		case CONF_TLS:
+			return ACCESS_TLS;
+		case CONF_HTTP:
+			return ACCESS_HTTP;
+		case CONF_STATS:
+			return ACCESS_STATS;
+		}
 	return ACCESS_TLS;
 }
 
@@ -87,6 +99,41 @@ end_client(struct master *m, const struct worker_slot *w, const struct child *c,
 	if ((atomic_load(&w->holds) & HOLDS_BACKEND) && b >= 0 && b < (int32_t)SHARED_BACKENDS)
 		counters_duration(&m->shared.backend[b].c, us);
 	log_line(LOG_INFO, line, n);
+}
+
+/* By its own doing, and nobody's TERM, KILL, or lack of memory. */
+static bool
+is_crash(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGABRT ||
+	    sig == SIGSYS;
+}
+
+/* Who stands before us for many clients is not to blame for one of them: the
+ * slot still has its address where its PROXY header was not read. */
+static bool
+is_go_between(const struct master *m, uint32_t listener, const struct addr *a)
+{
+	const struct conf_listener *l = listener_of(m, listener);
+
+	return l != NULL && cidr_match_any(l->accept_proxy.net, l->accept_proxy.n, a->ip);
+}
+
+static void
+hold_off(struct master *m, const struct worker_slot *w, const struct child *c)
+{
+	char from[ADDR_IP_STRLEN], host[256];
+	struct addr client;
+	uint32_t crashes;
+	int ms;
+
+	scoreboard_text(w, &client, host);
+	if ((client.family != ADDR_IPV4 && client.family != ADDR_IPV6) || is_go_between(m, c->listener, &client))
+		return;
+	ms = holdoff_add(m->shared.holdoff, &client, clock_ms(), &crashes);
+	if (ms > 0)
+		log_warnx("%s has crashed %u workers: it is refused for %d s",
+		    addr_format_ip(&client, from), crashes, ms / 1000);
 }
 
 static struct pool *
@@ -123,6 +170,8 @@ reap_worker(struct master *m, const struct child *c, int status)
 		say_crash(m, w, c, WTERMSIG(status));
 		end_client(m, w, c, WTERMSIG(status));
 		m->audit_due = true;
+		if (is_crash(WTERMSIG(status)) && worker_has_client(state))
+			hold_off(m, w, c);
 	}
 	if (state == WORKER_STARTING || state == WORKER_IDLE)
 		atomic_fetch_sub(&m->shared.pool[c->pool].idle, 1);

@@ -170,6 +170,7 @@ master_tick(struct master *m, int64_t now)
 
 	look_over(m);
 	retire_spares(m);
+	holdoff_tidy(m->shared.holdoff, now);
 	master_end_sessions_on_down(m);
 	if (now >= orphans_at) {
 		orphans_at = now + 10000;

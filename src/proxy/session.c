@@ -47,7 +47,7 @@ session_reject(struct session *s, enum reject why, char cause, char phase)
 	if (s->rejected < 0)
 		s->rejected = (int)why;
 	counter_add(&c->rejects[why], 1);
-	if (why == REJECT_DENIED || why == REJECT_LIMIT)
+	if (why == REJECT_DENIED || why == REJECT_LIMIT || why == REJECT_CRASH)
 		counter_add(&c->denied, 1);
 	if (why == REJECT_MALFORMED || why == REJECT_DEADLINE)
 		counter_add(&c->request_errors, 1);
@@ -239,6 +239,22 @@ lists_allow(const struct conf_nets *allow, const struct conf_nets *deny, const s
 	return allow->n == 0 || in_nets(allow, a);
 }
 
+/* Its source crashed workers again and again. */
+static bool
+is_held_off(struct session *s)
+{
+	int64_t now = clock_ms();
+	char from[ADDR_STRLEN];
+	int ms;
+
+	if (s->from.family == ADDR_UNIX || (ms = holdoff_left(s->p->shared->holdoff, &s->from, now)) == 0)
+		return false;
+	log_info("%s: %s is refused for %d ms more: its connections crashed workers",
+	    s->p->listener->name, addr_format(&s->from, true, from), ms);
+	session_reject(s, REJECT_CRASH, 'P', 'R');
+	return true;
+}
+
 bool
 session_admit(struct session *s)
 {
@@ -249,6 +265,8 @@ session_admit(struct session *s)
 		session_reject(s, REJECT_DENIED, 'P', 'R');
 		return false;
 	}
+	if (holdoff_any(s->p->shared->holdoff) && is_held_off(s))
+		return false;
 	if (l->max_per_source == 0 || s->from.family == ADDR_UNIX)
 		return true;
 	n = sources_enter(s->p->shared->sources, s->p->slot->listener, &s->from, &place);

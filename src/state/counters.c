@@ -132,6 +132,7 @@ reject_name(enum reject r)
 	case REJECT_DENIED:		return "denied";
 	case REJECT_LIMIT:		return "limit";
 	case REJECT_NO_SERVER:		return "no server";
+	case REJECT_CRASH:		return "crash";
 	case REJECT_KINDS:		break;
 	}
 	return "";

@@ -25,6 +25,7 @@ enum reject {
 	REJECT_DENIED,		/* allow and deny */
 	REJECT_LIMIT,		/* connections per source */
 	REJECT_NO_SERVER,	/* none up, none reachable, queue timeout */
+	REJECT_CRASH,		/* its source crashed workers again and again */
 	REJECT_KINDS
 };
 

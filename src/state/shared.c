@@ -25,7 +25,7 @@
 #define PAGE	4096u
 
 struct layout {
-	size_t head, listener, pool, backend, sources, server, worker, end;
+	size_t head, listener, pool, backend, sources, holdoff, server, worker, end;
 };
 
 static size_t
@@ -42,7 +42,8 @@ lay_out(struct layout *l)
 	l->listener = page_up(sizeof(struct shared_head));
 	l->pool = l->listener + page_up(SHARED_LISTENERS * sizeof(struct listener_slot));
 	l->sources = l->pool + page_up(SHARED_POOLS * sizeof(struct pool_slot));
-	l->backend = l->sources + page_up(sizeof(struct sources));
+	l->holdoff = l->sources + page_up(sizeof(struct sources));
+	l->backend = l->holdoff + page_up(sizeof(struct holdoff));
 	l->server = l->backend + page_up(SHARED_BACKENDS * sizeof(struct backend_slot));
 	l->worker = l->server + page_up(SHARED_SERVERS * sizeof(struct server_slot));
 	l->end = l->worker + page_up(SHARED_WORKERS * sizeof(struct worker_slot));
@@ -58,10 +59,17 @@ sizes(uint32_t size_of[5])
 	size_of[4] = sizeof(struct worker_slot);
 }
 
+/* So that nobody can aim at one place of a table. */
 static int
-random_seed(uint64_t *seed)
+random_seeds(struct shared *s)
 {
-	return getrandom(seed, sizeof(*seed), 0) == sizeof(*seed) ? 0 : -1;
+	uint64_t seed[2];
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -1;
+	s->sources->seed = seed[0];
+	s->holdoff->seed = seed[1];
+	return 0;
 }
 
 int
@@ -91,6 +99,7 @@ shared_map(struct shared *s, int fd)
 	s->listener = (void *)(base + l.listener);
 	s->pool = (void *)(base + l.pool);
 	s->sources = (void *)(base + l.sources);
+	s->holdoff = (void *)(base + l.holdoff);
 	s->backend = (void *)(base + l.backend);
 	s->server = (void *)(base + l.server);
 	s->worker = (void *)(base + l.worker);
@@ -100,7 +109,7 @@ shared_map(struct shared *s, int fd)
 		s->head->layout = LAYOUT;
 		memcpy(s->head->size_of, size_of, sizeof(size_of));
 		atomic_store(&s->head->started_ms, clock_ms());
-		return random_seed(&s->sources->seed);
+		return random_seeds(s);
 	}
 	if (s->head->magic != MAGIC || s->head->layout != LAYOUT ||
 	    memcmp(s->head->size_of, size_of, sizeof(size_of)) != 0) {

@@ -18,6 +18,7 @@
 
 #include "state/conf.h"
 #include "state/health.h"
+#include "state/holdoff.h"
 #include "state/scoreboard.h"
 #include "state/sources.h"
 
@@ -68,6 +69,7 @@ struct shared {			/* private to a process: where things are */
 	struct server_slot *server;
 	struct worker_slot *worker;
 	struct sources *sources;
+	struct holdoff *holdoff;
 };
 
 /* Make or (fd >= 0) take over the segment.  0, or -1 with errno; EPROTO where

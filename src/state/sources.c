@@ -13,8 +13,8 @@
 #define WINDOW	32u		/* cells a source may stand in, from its place on */
 #define COUNT	0xffffu		/* low 16 bits: the count; the others: the tag */
 
-static uint64_t
-source_hash(const struct sources *t, uint32_t listener, const struct addr *client)
+uint64_t
+sources_hash(uint64_t seed, uint32_t listener, const struct addr *client)
 {
 	uint8_t key[20];
 	size_t len = 4;
@@ -27,7 +27,7 @@ source_hash(const struct sources *t, uint32_t listener, const struct addr *clien
 		memcpy(key + 4, client->ip, 8);	/* the /64 */
 		len = 12;
 	}
-	return XXH3_64bits_withSeed(key, len, t->seed);
+	return XXH3_64bits_withSeed(key, len, seed);
 }
 
 /* Find the tag's cell in its window; the first free one in *empty. */
@@ -55,7 +55,7 @@ find(const struct sources *t, uint64_t tag, uint32_t start, uint32_t *empty)
 uint32_t
 sources_enter(struct sources *t, uint32_t listener, const struct addr *client, uint32_t *place)
 {
-	uint64_t h = source_hash(t, listener, client), tag = h & ~(uint64_t)COUNT, v;
+	uint64_t h = sources_hash(t->seed, listener, client), tag = h & ~(uint64_t)COUNT, v;
 	uint32_t start = (uint32_t)(h % SOURCES_CELLS), at, empty;
 
 	if (atomic_load_explicit(&t->used, memory_order_relaxed) == 0)
@@ -124,7 +124,7 @@ sources_used(const struct sources *t)
 uint32_t
 sources_count(const struct sources *t, uint32_t listener, const struct addr *client)
 {
-	uint64_t h = source_hash(t, listener, client);
+	uint64_t h = sources_hash(t->seed, listener, client);
 	uint32_t empty, at;
 
 	at = find(t, h & ~(uint64_t)COUNT, (uint32_t)(h % SOURCES_CELLS), &empty);

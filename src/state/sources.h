@@ -25,6 +25,9 @@ struct sources {
 	_Alignas(64) _Atomic uint64_t cell[SOURCES_CELLS];
 };
 
+/* The number a source goes by: an IPv4 address or an IPv6 /64, on a listener. */
+uint64_t sources_hash(uint64_t seed, uint32_t listener, const struct addr *client);
+
 /* Count one more connection of this client; *place is where (for
  * sources_leave; SOURCES_NONE if the table is full there).  Returns how many
  * it has now, this one included. */
