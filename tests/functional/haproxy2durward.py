@@ -6,14 +6,12 @@ same names to the same backends as HAProxy does."""
 import os
 import random
 import re
-import shutil
 import socket
 import subprocess
 
-from lib import (Durward, TcpBackend, check, connect, equal, free_port, main,
-                 run_durward, scratch, simple_hello, skip, wait_for)
+from lib import (Durward, HAProxy, TcpBackend, check, connect, equal,
+                 free_port, main, run_durward, scratch, simple_hello)
 from lib.daemon import SRCDIR
-from lib.run import own
 
 TOOL = os.path.join(SRCDIR, 'src', 'haproxy2durward')
 DATA = os.path.join(SRCDIR, 'tests', 'data')
@@ -166,32 +164,6 @@ def test_usage_and_errors():
 
 # --- the same names through both programs -----------------------------------
 
-class HAProxy:
-    def __init__(self, text):
-        program = shutil.which('haproxy',
-                               path=os.environ['PATH'] + ':/usr/sbin:/sbin')
-        if not program:
-            skip('no haproxy here')
-        directory = scratch()
-        self.conf = os.path.join(directory, 'haproxy.cfg')
-        with open(self.conf, 'w') as f:
-            f.write(text)
-        self.log = open(os.path.join(directory, 'log'), 'w+')
-        self.process = subprocess.Popen(
-            [program, '-db', '-f', self.conf], stdin=subprocess.DEVNULL,
-            stdout=self.log, stderr=self.log)
-        own(self)
-
-    def evidence(self):
-        self.log.seek(0)
-        return self.log.read()
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(10)
-        self.log.close()
-
-
 class Teller(TcpBackend):
     """Says which backend it is once a byte came; an HTTP answer to HTTP."""
 
@@ -273,7 +245,7 @@ def made_up(count, stems, seed):
 def compare(text, stems, is_http, count):
     """Every name goes to the same backend through both."""
     text, ports = on_loopback(text)
-    HAProxy(text)
+    HAProxy(text, [('127.0.0.1', port) for port in ports.values()])
     run = subprocess.run(['sh', TOOL], input=text, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, universal_newlines=True)
     check(run.returncode in (0, 1), 'haproxy2durward: %s', run.stderr)
@@ -289,8 +261,6 @@ def compare(text, stems, is_http, count):
     converted = re.sub(r'(?m)^log = .*\n', '', converted)
     # one server a backend: its port is not to change with the listener's
     Durward(converted)
-    for port in ports.values():
-        wait_for(lambda: connect(port).close() or True, 10, 'HAProxy to listen')
     asked = reached = 0
     for front, names in made_for(ports, stems, count):
         for name in names:

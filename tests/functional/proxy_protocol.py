@@ -5,13 +5,15 @@
 import socket
 import struct
 
-from lib import (Certs, Durward, EchoBackend, HttpBackend, Nginx, ProxyBackend,
-                 check, connect, equal, exchange, free_port, main, read_all,
-                 simple_hello, tls_get)
+from lib import (Certs, Durward, EchoBackend, HAProxy, HttpBackend, Nginx,
+                 ProxyBackend, check, connect, equal, exchange, free_port,
+                 http_request, main, need_ipv6, read_all, run_durward,
+                 shared, simple_hello, tls_get)
 from lib.backends import field
 from lib.clients import _parse_response
 
 NAME = 'www.example.org'
+certs = shared(Certs)
 
 SEND = '''
 listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
@@ -80,18 +82,152 @@ def test_sent_to_the_server():
                    daemon.port('https')), version)
 
 
-def test_nginx_sees_the_client():
-    certs = Certs()
-    cert, key = certs.server('www', [NAME])
+REPORT = '$proxy_protocol_addr $proxy_protocol_server_addr ' \
+         '$http_x_forwarded_for'
+
+BEHIND = '''
+listener "https" { bind = {"127.0.0.1:@https@", "[::1]:@https@"}
+                   protocol = "tls" }
+listener "http"  { bind = {"127.0.0.1:@http@", "[::1]:@http@"}
+                   protocol = "http" }
+cluster "one" {
+    service "ingress" {
+        listeners  = {"https"}
+        hosts      = {"www.example.org"}
+        servers    = {"nginx=@address@:@tls@"}
+        send-proxy = "@version@"
+        check { type = "https" path = "/" interval = "100ms" }
+    }
+    service "web" {
+        listeners  = {"http"}
+        hosts      = {"www.example.org"}
+        servers    = {"nginx=@address@:@plain@"}
+        send-proxy = "@version@"
+        check { type = "http" path = "/" interval = "100ms" }
+    }
+}
+'''
+
+
+def nginx_behind(address):
+    """Ports of one that decrypts and of one that needs not; both demand a
+    PROXY header."""
+    cert, key = certs().server('www', [NAME])
+    bare = address.strip('[]')
+    tls, plain = free_port(bare), free_port(bare)
+    Nginx('    server { listen %s:%d ssl proxy_protocol;\n'
+          '        listen %s:%d proxy_protocol;\n'
+          '        ssl_certificate %s; ssl_certificate_key %s;\n'
+          '        location / { return 200 "%s"; } }\n' % (
+              address, tls, address, plain, cert, key, REPORT),
+          [(bare, tls), (bare, plain)])
+    return tls, plain
+
+
+def nginx_sees_the_client(address):
+    need_ipv6()
+    tls, plain = nginx_behind(address)
     for version in 'v1', 'v2':
-        port = free_port()
-        Nginx('    server { listen 127.0.0.1:%d ssl proxy_protocol;\n'
-              '        ssl_certificate %s; ssl_certificate_key %s;\n'
-              '        location / { return 200 "$proxy_protocol_addr"; } }\n' %
-              (port, cert, key), [('127.0.0.1', port)])
-        daemon = Durward(SEND, server=port, version=version)
-        equal(tls_get(daemon.port('https'), NAME, certs.ca,
-                      source='127.0.0.9')[1], '127.0.0.9', version)
+        daemon = Durward(BEHIND, address=address, tls=tls, plain=plain,
+                         version=version)
+        for to, source in (('127.0.0.1', '127.0.0.9'), ('::1', '::1')):
+            equal(tls_get(daemon.port('https'), NAME, certs().ca, address=to,
+                          source=source)[1], '%s %s ' % (source, to), version)
+            equal(http_request(daemon.port('http'), NAME, address=to,
+                               source=source)[2],
+                  ('%s %s %s' % (source, to, source)).encode(), version)
+        # its own checks pass the same door
+        for backend in 'one.ingress.https', 'one.web.http':
+            equal(daemon.server_state(backend, 'nginx'), 'UP')
+        equal(daemon.log_lines('is DOWN'), [])
+
+
+def test_nginx_sees_the_client():
+    nginx_sees_the_client('127.0.0.1')
+
+
+def test_nginx_sees_the_client_over_ipv6():
+    nginx_sees_the_client('[::1]')
+
+
+IN_FRONT = '''
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 10s
+    timeout server 10s
+frontend tls
+    bind 127.0.0.1:%(tls)d
+    bind :::%(tls)d v6only
+    default_backend tls
+backend tls
+    server durward %(address)s:%(https)d %(how)s
+frontend plain
+    bind 127.0.0.1:%(plain)d
+    bind :::%(plain)d v6only
+    default_backend plain
+backend plain
+    server durward %(address)s:%(http)d %(how)s
+'''
+
+
+def haproxy_in_front(how, address):
+    """Log and X-Forwarded-For have the client that HAProxy had."""
+    need_ipv6()
+    server, web = EchoBackend(), HttpBackend('web')
+    daemon = Durward(ACCEPT.replace('127.0.0.1:@http', address + ':@http'),
+                     server=server.port, web=web.port,
+                     **{'from': '"127.0.0.0/8", "::1"'})
+    tls, plain = free_port(), free_port()
+    HAProxy(IN_FRONT % {
+        'tls': tls, 'plain': plain, 'address': address, 'how': how,
+        'https': daemon.port('https'), 'http': daemon.port('http')},
+        [('127.0.0.1', tls), ('127.0.0.1', plain), ('::1', plain)])
+    hello = simple_hello(NAME)
+    for to, source in (('127.0.0.1', '127.0.0.9'), ('::1', '::1')):
+        with connect(tls, address=to, source=source) as s:
+            equal(exchange(s, hello, len(hello)), hello)
+            port = s.getsockname()[1]
+        daemon.wait_log(r' %s:%d \[.* one\.ingress\.https/server .*\{www' % (
+            source, port))
+        equal(http_request(plain, NAME, address=to, source=source)[2], b'web')
+        equal(field(web.heads()[-1], 'x-forwarded-for'), [source])
+        daemon.wait_log(r' %s:\d+ \[.* one\.web\.http/web .*"GET ' % source)
+
+
+def test_haproxy_in_front_with_send_proxy():
+    haproxy_in_front('send-proxy', '127.0.0.1')
+
+
+def test_haproxy_in_front_with_send_proxy_v2():
+    haproxy_in_front('send-proxy-v2', '127.0.0.1')
+
+
+def test_haproxy_in_front_over_ipv6():
+    haproxy_in_front('send-proxy-v2', '[::1]')
+
+
+def test_the_hash_goes_by_the_client_in_the_header():
+    """Not by the peer, who is the same for all."""
+    servers = [EchoBackend(n) for n in 'abc']
+    daemon = Durward(ACCEPT.replace('"server=127.0.0.1:@server@"', ', '.join(
+        '"%s"' % s.entry for s in servers)), web=1, **{'from': '"127.0.0.1"'})
+    hello = simple_hello(NAME)
+    seen = set()
+    for i in range(12):
+        for header, client in (
+                (v1('192.0.2.%d' % i, '192.0.2.1'), '192.0.2.%d' % i),
+                (v2('2001:db8::%x' % i, '2001:db8::1'), '2001:db8::%x' % i)):
+            before = [len(s.clients()) for s in servers]
+            with connect(daemon.port('https')) as s:
+                equal(exchange(s, header + hello, len(hello)), hello)
+            got, = [s.name for s, b in zip(servers, before)
+                    if len(s.clients()) > b]
+            run = run_durward('-c', daemon.conf, '-r', 'https,%s,%s' % (
+                NAME, client))
+            equal('one.ingress.https/' + got, run.stdout.strip(), client)
+            seen.add(got)
+    equal(seen, set('abc'))
 
 
 def start_accepting(source='"127.0.0.0/8"'):

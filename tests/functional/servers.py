@@ -6,7 +6,9 @@ import time
 
 from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, HttpBackend, alert,
                  ask, check, connect, equal, exchange, http_request, main,
-                 read_all, run_durward, simple_hello, wait_for, write_conf)
+                 need_ipv6, read_all, run_durward, simple_hello, wait_for,
+                 write_conf)
+from lib.backends import field
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
@@ -186,12 +188,7 @@ def test_no_retries_left():
 
 
 def test_ipv6_all_the_way():
-    import socket
-    try:
-        socket.socket(socket.AF_INET6).bind(('::1', 0))
-    except OSError:
-        from lib import skip
-        skip('no IPv6 here')
+    need_ipv6()
     server = HttpBackend('six', address='::1')
     daemon = Durward('''
         listener "http" { bind = {"[::1]:@http@", "127.0.0.1:@http@"}
@@ -199,7 +196,6 @@ def test_ipv6_all_the_way():
         cluster "one" { service "http" { hosts = {"www.example.org"}
                         servers = {"six=[::1]:@server@"} } }''',
                      server=server.port)
-    from lib.backends import field
     for address in '::1', '127.0.0.1':
         equal(http_request(daemon.port('http'), NAME, address=address)[2],
               b'six')
@@ -208,13 +204,13 @@ def test_ipv6_all_the_way():
 
 def test_a_star_listener_takes_both():
     """And an IPv4 client is one everywhere."""
+    need_ipv6()
     server = HttpBackend('web')
     daemon = Durward('''
         listener "http" { bind = {"*:@http@"} protocol = "http" }
         cluster "one" { service "http" { hosts = {"www.example.org"}
                         servers = {"web=127.0.0.1:@server@"} } }''',
                      server=server.port)
-    from lib.backends import field
     for address in '127.0.0.1', '::1':
         equal(http_request(daemon.port('http'), NAME, address=address)[2],
               b'web')

@@ -13,13 +13,14 @@ from .certs import Certs
 from .clients import (alert, ask, connect, curl, exchange, http_request,
                       read_all, read_until, s_client, tls_get)
 from .daemon import CTL, DURWARD, SRCDIR, Durward, run_durward, write_conf
+from .haproxy import HAProxy
 from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
                     record, records, server_name, simple_hello)
 from .http import Gate, HttpClient, HttpServer, Message, Reader, ok
 from .load import Load, Rate
 from .netns import Network
 from .nginx import Nginx, find_nginx
-from .ports import free_port
+from .ports import free_port, need_ipv6
 from .procs import alive, children, group_of, title
 from .run import (Failure, Skip, check, equal, keep, main, own, scratch,
                   shared, skip, wait_for)

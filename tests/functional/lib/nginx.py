@@ -7,21 +7,13 @@ import signal
 import subprocess
 
 from . import procs
+from .ports import is_listening
 from .run import Failure, check, own, scratch, skip, wait_for
 
 
 def find_nginx():
     path = os.environ.get('PATH', '') + ':/usr/sbin:/usr/local/sbin:/sbin'
     return shutil.which('nginx', path=path)
-
-
-def _is_listening(address, port):
-    """Asked of the kernel, so that no connection is made for it."""
-    want = '%s:%04X' % (''.join('%02X' % int(b) for b in
-                                reversed(address.split('.'))), port)
-    with open('/proc/thread-self/net/tcp') as f:
-        return any(line.split()[1] in (want, '00000000:%04X' % port) and
-                   line.split()[3] == '0A' for line in list(f)[1:])
 
 
 class Nginx:
@@ -62,7 +54,7 @@ class Nginx:
         def up():
             if self.process.poll() is not None:
                 raise Failure('nginx ended: ' + self.evidence())
-            return all(_is_listening(a, p) for a, p in self.listens)
+            return all(is_listening(a, p) for a, p in self.listens)
         wait_for(up, 10, 'nginx to listen')
 
     def stop(self, signum=signal.SIGTERM):

@@ -9,6 +9,8 @@ goes with the process.
 import random
 import socket
 
+from .run import skip
+
 FIRST, LAST = 11000, 19999
 
 _locks = []
@@ -39,3 +41,24 @@ def _is_free(port, address):
             except OSError:
                 return False
     return True
+
+
+def need_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(('::1', 0))
+    except OSError:
+        skip('no IPv6 here')
+
+
+def is_listening(address, port):
+    """Asked of the kernel, so that no connection is made for it."""
+    family, table = (socket.AF_INET6, 'tcp6') if ':' in address else \
+        (socket.AF_INET, 'tcp')
+    raw = socket.inet_pton(family, address)
+    words = ''.join(raw[i:i + 4][::-1].hex().upper()
+                    for i in range(0, len(raw), 4))
+    want = {'%s:%04X' % (w, port) for w in (words, '0' * len(words))}
+    with open('/proc/thread-self/net/' + table) as f:
+        return any(line.split()[1] in want and line.split()[3] == '0A'
+                   for line in list(f)[1:])
