@@ -243,13 +243,14 @@ begin_retire(struct master *m)
 	m->control_fd = -1;
 }
 
+/* A clerk that is asked first passes on what we answered. */
 static void
 end_helper(struct child *c, void *arg)
 {
 	int *sig = arg;
 
 	if (c->role != CHILD_LOGGER && c->role != CHILD_UPGRADE)
-		kill(c->pid, *sig);
+		kill(c->pid, c->role == CHILD_CLERK && *sig == SIGTERM ? SIGUSR1 : *sig);
 }
 
 /* The last things: all but the logger are gone or killed. */
@@ -260,6 +261,9 @@ leave(struct master *m)
 	int sig = SIGTERM, tries;
 
 	children_each(end_helper, &sig);
+	if (m->clerk_sock >= 0)
+		close(m->clerk_sock);
+	m->clerk_sock = -1;
 	if (!is_superseded(m)) {
 		if (m->control_fd >= 0) {
 			close(m->control_fd);

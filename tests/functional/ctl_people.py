@@ -57,6 +57,7 @@ def world():
 
 SPAN = r'\d+(s|m\d*s?|h\d*m?|d\d*h?)'
 SIZE = r'\d+(\.\d)?[kMGTPE]?'
+CHANGED = {'backend', 'server', 'was', 'state'}
 # words, what people read (line by line), keys that programs read
 COMMANDS = [
     (['status'],
@@ -82,12 +83,12 @@ COMMANDS = [
       r'  1 of 2 servers can serve now'],
      {'backend', 'server', 'address'}),
     (['drain', '*/other'],
-     [r'1 server .*', r'  managed1\.ingress\.https/other: DRAIN, was NO CHECK'], {'backend', 'server', 'state'}),
+     [r'1 server .*', r'  managed1\.ingress\.https/other: DRAIN, was NO CHECK'], CHANGED),
     (['maint', 'managed1.*/oth*'],
-     [r'1 server .*', r'  managed1\.ingress\.https/other: MAINT, was DRAIN'], {'backend', 'server', 'state'}),
+     [r'1 server .*', r'  managed1\.ingress\.https/other: MAINT, was DRAIN'], CHANGED),
     (['ready', '*/[ox]ther'],
      [r'1 server .*', r'  managed1\.ingress\.https/other: NO CHECK, was MAINT'],
-     {'backend', 'server', 'state'}),
+     CHANGED),
     (['ping'], [r'accepting connections'], None),
     (['reload'], [r'reloaded: generation \d+ is in service'], None),
 ]
