@@ -4,8 +4,11 @@
 #include "daemon/generation.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -30,8 +33,23 @@ take_pool_slot(struct shared *s)
 	return -1;
 }
 
+static void __attribute__((format(printf, 2, 3)))
+fail(const struct generation_from *from, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (from->error != NULL)
+		from->error(from->arg, text);
+	else
+		log_errx("%s", text);
+}
+
 static int
-open_pool(struct generation *g, struct shared *s, unsigned l, unsigned b, generation_find_fd *find, void *arg)
+open_pool(struct generation *g, struct shared *s, unsigned l, unsigned b, const struct generation_from *from)
 {
 	const struct conf_listener *cl = &g->conf->listener[l];
 	struct pool *p = &g->pool[g->npool];
@@ -40,22 +58,22 @@ open_pool(struct generation *g, struct shared *s, unsigned l, unsigned b, genera
 	memset(p, 0, sizeof(*p));
 	p->listener = l;
 	p->bind = b;
-	p->fd = find != NULL ? find(arg, cl->bind[b].text) : -1;
+	p->fd = from->find != NULL ? from->find(from->arg, cl->bind[b].text) : -1;
 	if (p->fd < 0)
-		p->fd = listener_open(g->conf, cl, &cl->bind[b], find != NULL ? 0 : LISTENER_PATIENCE);
+		p->fd = listener_open(g->conf, cl, &cl->bind[b], from->find != NULL ? 0 : LISTENER_PATIENCE);
 	if (p->fd < 0) {
 		/* the three that stand without being written have no line */
 		if (cl->where.line > 0)
-			log_errx("%s:%d: listener \"%s\": cannot bind %s: %s", cl->where.file,
+			fail(from, "%s:%d: listener \"%s\": cannot bind %s: %s", cl->where.file,
 			    cl->where.line, cl->name, cl->bind[b].text, strerror(errno));
 		else
-			log_errx("%s: default listener \"%s\": cannot bind %s: %s", g->conf->path,
+			fail(from, "%s: default listener \"%s\": cannot bind %s: %s", g->conf->path,
 			    cl->name, cl->bind[b].text, strerror(errno));
 		return -1;
 	}
 	g->npool++;
 	if ((slot = take_pool_slot(s)) < 0) {
-		log_errx("too many listening sockets (old generations included): at most %u", SHARED_POOLS);
+		fail(from, "too many listening sockets (old generations included): at most %u", SHARED_POOLS);
 		return -1;
 	}
 	p->slot = (uint32_t)slot;
@@ -64,7 +82,7 @@ open_pool(struct generation *g, struct shared *s, unsigned l, unsigned b, genera
 
 /* Undo: what was opened here and not found elsewhere is closed. */
 static void
-abandon(struct generation *g, struct shared *s, generation_find_fd *find, void *arg)
+abandon(struct generation *g, struct shared *s, const struct generation_from *from)
 {
 	unsigned i;
 
@@ -72,7 +90,8 @@ abandon(struct generation *g, struct shared *s, generation_find_fd *find, void *
 		const struct conf_listener *cl = &g->conf->listener[g->pool[i].listener];
 
 		atomic_store(&s->pool[g->pool[i].slot].used, 0);
-		if (find == NULL || find(arg, cl->bind[g->pool[i].bind].text) != g->pool[i].fd) {
+		if (from->find == NULL ||
+		    from->find(from->arg, cl->bind[g->pool[i].bind].text) != g->pool[i].fd) {
 			close(g->pool[i].fd);
 			if (cl->bind[g->pool[i].bind].path != NULL)
 				unlink(cl->bind[g->pool[i].bind].path);
@@ -95,7 +114,7 @@ find_ports(struct generation *g)
 }
 
 struct generation *
-generation_open(struct conf *c, struct shared *s, generation_find_fd *find, void *arg)
+generation_open(struct conf *c, struct shared *s, const struct generation_from *from)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	unsigned l, b, n = 0;
@@ -110,26 +129,28 @@ generation_open(struct conf *c, struct shared *s, generation_find_fd *find, void
 	g->pool = calloc(n + 1, sizeof(*g->pool));
 	g->route = route_new(c);
 	if (g->pool == NULL || g->route == NULL || find_ports(g) != 0) {
-		log_err("cannot build the routes");
-		goto fail;
+		fail(from, "cannot build the routes: %s", strerror(errno));
+		goto undo;
 	}
 	for (l = 0; l < c->nlistener; l++)
 		for (b = 0; b < c->listener[l].nbind; b++)
-			if (open_pool(g, s, l, b, find, arg) != 0)
-				goto fail;
+			if (open_pool(g, s, l, b, from) != 0)
+				goto undo;
 	if ((g->map = shared_bind(s, c)) == NULL) {
-		log_err("more listeners, backends or servers than the shared memory holds "
+		fail(from, "more listeners, backends or servers than the shared memory holds "
 		    "(%u, %u, %u)", SHARED_LISTENERS, SHARED_BACKENDS, SHARED_SERVERS);
-		goto fail;
+		goto undo;
 	}
-	if ((g->balance = balance_new(c, s, g->map)) == NULL)
-		goto fail;
+	if ((g->balance = balance_new(c, s, g->map)) == NULL) {
+		fail(from, "cannot build the tables of servers: %s", strerror(errno));
+		goto undo;
+	}
 	for (l = 0; l < g->npool; l++)
 		listener_tune(g->pool[l].fd, c, &c->listener[g->pool[l].listener],
 		    &c->listener[g->pool[l].listener].bind[g->pool[l].bind]);
 	return g;
-fail:
-	abandon(g, s, find, arg);
+undo:
+	abandon(g, s, from);
 	generation_free(g, NULL);
 	return NULL;
 }
@@ -159,6 +180,9 @@ generation_free(struct generation *g, const struct generation *next)
 		const struct conf_bind *b = &g->conf->listener[g->pool[i].listener].bind[g->pool[i].bind];
 
 		if (g->pool[i].fd >= 0 && generation_fd(next, b->text) != g->pool[i].fd) {
+			/* also for workers that are about to leave: the address may be
+			 * bound again at once */
+			shutdown(g->pool[i].fd, SHUT_RDWR);
 			close(g->pool[i].fd);
 			if (b->path != NULL)
 				unlink(b->path);

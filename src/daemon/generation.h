@@ -38,16 +38,23 @@ struct generation {
  * inherited from an older executable); -1 none. */
 typedef int generation_find_fd(void *arg, const char *bind_text);
 
+struct generation_from {
+	generation_find_fd *find;	/* NULL: nothing is open */
+	conf_report *error;		/* NULL: errors go to the log */
+	void *arg;			/* for both */
+};
+
 /*
  * Open everything that c needs.  Takes c over.  NULL where something fails:
  * it was said, c is freed, and nothing old was touched.
  */
-struct generation *generation_open(struct conf *c, struct shared *s, generation_find_fd *find, void *arg);
+struct generation *generation_open(struct conf *c, struct shared *s, const struct generation_from *from);
 
 /* The open socket for this bind; -1 none. */
 int generation_fd(const struct generation *g, const char *bind_text);
 
-/* Close sockets that next (NULL: nobody) does not use, and free all. */
+/* Close sockets that next (NULL: nobody) does not use, for every process that
+ * holds them, and free all. */
 void generation_free(struct generation *g, const struct generation *next);
 
 #endif

@@ -73,6 +73,7 @@ open_log_pipe(struct master *m)
 int
 master_start(struct master *m, struct conf *c)
 {
+	struct generation_from from = { NULL, NULL, m };
 	int64_t now = clock_ms();
 
 	m->clerk_sock = m->logger_sock = m->sink.fd = -1;
@@ -85,7 +86,8 @@ master_start(struct master *m, struct conf *c)
 	}
 	if (sandbox_prepare(&m->sandbox, c->user, c->group) != 0)
 		return -1;
-	m->gen = generation_open(c, &m->shared, m->inherited != NULL ? upgrade_find_fd : NULL, m);
+	from.find = m->inherited != NULL ? upgrade_find_fd : NULL;
+	m->gen = generation_open(c, &m->shared, &from);
 	if (m->gen == NULL)
 		return -1;
 	if (m->control_fd < 0 && master_open_control(m, c) != 0)

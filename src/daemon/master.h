@@ -86,6 +86,7 @@ void master_signal_workers(struct master *m, int sig, bool old_only, bool stats_
 void upgrade_begin(struct master *m);
 void upgrade_heard(struct master *m);		/* upgrade_fd can be read */
 bool upgrade_inherit(struct master *m);		/* in the new one; false: not one */
+int upgrade_stderr(const struct master *m);	/* until it is ready: ours is the old one's; -1 */
 int upgrade_find_fd(void *arg, const char *bind_text);
 void upgrade_ready(struct master *m);
 

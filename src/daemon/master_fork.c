@@ -225,6 +225,9 @@ master_start_logger(struct master *m)
 	if ((pid = fork()) == 0) {
 		int keep[] = { m->log_pipe[0], pair[1], m->sink.fd, m->sandbox.empty_dir };
 
+		/* an upgrade's first words go to the old master, the log does not */
+		if (upgrade_stderr(m) >= 0)
+			dup2(upgrade_stderr(m), STDERR_FILENO);
 		child_begin(keep, 4);
 		if (m->sink.kind != LOG_SINK_STDERR)
 			detach_child();

@@ -24,7 +24,8 @@
 #include "daemon/logger.h"
 #include "daemon/notify.h"
 
-struct reasons {
+struct reasons {			/* why a reload is refused */
+	const struct generation *now;	/* what is in service */
 	char *text;
 	size_t size, len;
 	unsigned n;
@@ -55,7 +56,9 @@ say_warning(void *arg, const char *message)
 static int
 old_fd(void *arg, const char *bind_text)
 {
-	return generation_fd(arg, bind_text);
+	const struct reasons *r = arg;
+
+	return generation_fd(r->now, bind_text);
 }
 
 static void
@@ -187,7 +190,8 @@ take_over(struct master *m, struct generation *next)
 static int
 reload(struct master *m, char *why, size_t size)
 {
-	struct reasons r = { why, size, 0, 0 };
+	struct reasons r = { m->gen, why, size, 0, 0 };
+	const struct generation_from from = { old_fd, add_reason, &r };
 	struct generation *next;
 	struct conf *c;
 
@@ -198,11 +202,8 @@ reload(struct master *m, char *why, size_t size)
 		log_errx("%s has errors: the configuration in service stays", m->conf_path);
 		return -1;
 	}
-	next = generation_open(c, &m->shared, old_fd, m->gen);
+	next = generation_open(c, &m->shared, &from);
 	if (next == NULL) {
-		if (size > 0)
-			snprintf(why, size, "%s: a socket or slot could not be had; the log says which",
-			    m->conf_path);
 		log_errx("reload failed: the configuration in service stays");
 		return -1;
 	}

@@ -135,9 +135,10 @@ upgrade_heard(struct master *m)
 	for (line = strtok_r(said, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
 		log_errx("the new executable says: %s", line);
 	log_errx("the new executable did not start; this one goes on");
+	/* before it ends: what it leaves behind is ours again */
+	atomic_store(&m->shared.head->master_pid, getpid());
 	if (m->upgrade > 0)
 		kill(m->upgrade, SIGTERM);
-	atomic_store(&m->shared.head->master_pid, getpid());
 	/* it may have read another configuration: the addresses of ours stand again */
 	shared_map_free(shared_bind(&m->shared, m->gen->conf), m->gen->conf);
 	len = 0;
@@ -216,6 +217,12 @@ upgrade_find_fd(void *arg, const char *bind_text)
 		if (strcmp(sockets[i].text, bind_text) == 0)
 			return sockets[i].fd;
 	return -1;
+}
+
+int
+upgrade_stderr(const struct master *m)
+{
+	return m->inherited != NULL ? real_stderr : -1;
 }
 
 void

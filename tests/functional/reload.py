@@ -5,6 +5,7 @@
 import os
 import shutil
 import signal
+import socket
 import time
 
 from lib import (DURWARD, Durward, EchoBackend, Load, Rate, alive, check,
@@ -137,6 +138,35 @@ def test_a_refused_reload_says_why():
     check('%s:%d: ' % (daemon.conf, line) in run.stderr and
           'colour' in run.stderr, '%r', run.stderr)
     opened(daemon).close()
+
+
+def test_a_refused_reload_says_which_address_is_taken():
+    daemon, _ = start()
+    holder = socket.socket()
+    holder.bind(('127.0.0.1', 0))
+    holder.listen(1)
+    port = holder.getsockname()[1]
+    with open(daemon.conf, 'a') as f:
+        f.write('listener "new" { bind = {"127.0.0.1:%d"} protocol = "tls" '
+                'default = "one.ingress" }\n' % port)
+    line = open(daemon.conf).read().count('\n')
+    run = daemon.ctl('reload')
+    equal(run.returncode, 1)
+    check('%s:%d: ' % (daemon.conf, line) in run.stderr and
+          '127.0.0.1:%d' % port in run.stderr, '%r', run.stderr)
+    opened(daemon).close()
+
+
+def test_a_listener_may_come_back_at_once():
+    """Its workers of a moment ago are in nobody's way."""
+    daemon, _ = start()
+    with_two = CONF + 'listener "two" { bind = {"127.0.0.1:@two@"} ' \
+        'protocol = "tls" default = "one.ingress" }\n'
+    for _ in range(20):
+        for text in with_two, CONF:
+            daemon.write(text)
+            run = daemon.ctl('reload')
+            equal((run.returncode, run.stderr), (0, ''))
 
 
 def test_a_listener_that_goes_is_closed():

@@ -90,6 +90,22 @@ def test_usr2_at_200_connections_a_second():
     opened(daemon.port('https')).close()
 
 
+def test_the_log_goes_on_where_it_went():
+    """With log = "stderr" the new one writes to the old one's."""
+    daemon, _, _ = start(own_binary())
+    old = daemon.pid
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: daemon.pid_from_file() != old, 20, 'a new master')
+    daemon.follow()
+    daemon.wait_ready()
+    wait_for(lambda: not alive(old), 20, 'the old master to go')
+    client = opened(daemon.port('https'))
+    port = client.getsockname()[1]
+    client.close()
+    daemon.wait_log(r'durward\[\d+\]: 127.0.0.1:%d .*\{%s\}' % (port, NAME))
+    daemon.wait_log(r'durward\[%d\]: ready' % daemon.pid)
+
+
 def test_the_old_master_holds_no_port():
     """Where it lives on for one connection, a listener that the new one
     gives up is closed, and can be had again."""
