@@ -45,6 +45,9 @@ on_signal(int sig)
 	int saved = errno;
 	int fd = listening;
 
+	/* meant for a client that was done with that server just then */
+	if (sig == SIGUSR2 && (atomic_load(&p->slot->holds) & HOLDS_SERVER) == 0)
+		return;
 	listening = -1;
 	if (fd >= 0)
 		close(fd);
@@ -53,8 +56,11 @@ on_signal(int sig)
 			p->stop = PROXY_FINISH;
 		if (p->client_idle)
 			shut(p->client_fd, SHUT_RD);
+	} else if (sig == SIGUSR2) {
+		p->stop = PROXY_SERVER_DOWN;	/* the client may yet be told */
+		shut(p->server_fd, SHUT_RDWR);
 	} else {
-		p->stop = sig == SIGUSR2 ? PROXY_SERVER_DOWN : PROXY_KILLED;
+		p->stop = PROXY_KILLED;
 		shut(p->client_fd, SHUT_RDWR);
 		shut(p->server_fd, SHUT_RDWR);
 	}

@@ -467,7 +467,13 @@ finish(struct exchange *e, enum step step)
 		x->keep_client = false;
 		break;
 	case STEP_STOPPED:
-		abort_client(e, s->p->stop == PROXY_SERVER_DOWN ? 'D' : 'K', x->answered ? 'D' : 'H');
+		if (s->p->stop == PROXY_SERVER_DOWN) {
+			fail(e, 502, 'D', 'H');
+			break;
+		}
+		abort_client(e, 'K', x->answered ? 'D' : 'H');
+		if (x->began)
+			relay_reset(s->client);
 		break;
 	case STEP_ON:
 		break;

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: ISC
 """Which server: balance, weights, backups, and what an operator says."""
 
+import signal
+import threading
 import time
 
-from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, HttpBackend, alert,
-                 ask, check, connect, equal, exchange, http_request, main,
-                 need_ipv6, read_all, run_durward, simple_hello, wait_for,
-                 write_conf)
+from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, Gate, HttpBackend,
+                 HttpClient, HttpServer, alert, ask, check, connect, equal,
+                 exchange, http_request, main, need_ipv6, ok, read_all,
+                 read_until, run_durward, simple_hello, wait_for, write_conf)
 from lib.backends import field
 
 NAME = 'www.example.org'
@@ -155,21 +157,186 @@ def test_maint_is_not_probed():
     wait_for(quiet, 10, 'the probes to end')
 
 
+def is_over(s):
+    try:
+        return read_all(s) == b''
+    except ConnectionResetError:
+        return True
+
+
+def goes_down(daemon, server):
+    server.stop(abort=False)
+    daemon.wait_state(BACKEND, 'a', 'DOWN')
+
+
+def goes_to_maint(daemon, server):
+    equal(daemon.ctl('maint', '*/a').returncode, 0)
+    daemon.wait_state(BACKEND, 'a', 'MAINT')
+
+
+def is_drained(daemon, server):
+    equal(daemon.ctl('drain', '*/a').returncode, 0)
+    daemon.wait_state(BACKEND, 'a', 'DRAIN')
+
+
 def test_on_down_close():
-    for service, over in ('on-down = "close"', True), ('', False):
-        servers = abc()[:1]
-        daemon = start(servers, service)
-        s = opened(daemon)
-        servers[0].stop(abort=False)
-        daemon.wait_state(BACKEND, 'a', 'DOWN')
+    """DOWN and MAINT end what is open at that server and at no other, with
+    that reason; DRAIN does not."""
+    for leaves, over in ((goes_down, True), (goes_to_maint, True),
+                         (is_drained, False)):
+        servers = abc()[:2]
+        daemon = start(servers, 'on-down = "close" balance = "roundrobin"')
+        held = [opened(daemon) for _ in range(4)]
+        ports = [c.peer[1] for c in servers[0].clients()]
+        equal([len(s.clients()) for s in servers], [2, 2])
+        leaves(daemon, servers[0])
         if over:
-            try:
-                equal(read_all(s), b'')
-            except ConnectionResetError:
-                pass
-        else:
-            equal(exchange(s, b'still', 5), b'still', 'kept')
+            lines = daemon.wait_log(
+                r'one\.ingress\.https/a \d+/\d+/\d+ \d+ DD \d+/', 2)
+            equal(len(lines), 2)
+            daemon.wait_log(r'ended 2 connections to %s/a' % BACKEND)
+        equal([is_over(s) if over and i % 2 == 0 else
+               exchange(s, b'still', 5) for i, s in enumerate(held)],
+              [over or b'still', b'still'] * 2, leaves.__name__)
+        for s in held:
+            s.close()
+        equal(len(ports), 2)
+        if not over:
+            daemon.wait_log(r'https/[ab] .* -- \d+/', 4)
+        equal(len(daemon.log_lines(' DD ')), 2 if over else 0)
+
+
+def test_on_down_keep():
+    """The default: who is there may stay."""
+    for leaves in goes_down, goes_to_maint:
+        servers = abc()[:1]
+        daemon = start(servers)
+        s = opened(daemon)
+        leaves(daemon, servers[0])
+        equal(exchange(s, b'still', 5), b'still', leaves.__name__)
         s.close()
+        daemon.wait_log(r'https/a \S+ \d+ -- \d+/')
+
+
+HTTP = '''
+listener "http" { bind = {"127.0.0.1:@http@"} protocol = "http"
+                  balance = "roundrobin" }
+cluster "one" {
+    service "web" {
+        listeners = {"http"}
+        hosts     = {"www.example.org"}
+        servers   = {@servers@}
+        on-down   = "@down@"
+        check { type = "tcp" interval = "100ms" timeout = "1s" }
+    }
+}
+'''
+WEB = 'one.web.http'
+
+
+def start_http(servers, down='keep'):
+    return Durward(HTTP, down=down, servers=', '.join(
+        '"%s"' % s.entry for s in servers))
+
+
+def test_a_drain_ends_keep_alives_politely():
+    """The client's own goes on, at another server; the connection that was
+    kept to the drained one is closed, and not with a reset; what it was just
+    asked, it answers."""
+    gate = Gate()
+
+    def answer(r, c):
+        if r.target == '/slow':
+            gate.wait()
+        return ok(b'a')
+    servers = [HttpServer('a', answer), HttpServer('b', lambda r, c: ok(b'b'))]
+    daemon = start_http(servers)
+    with HttpClient(daemon.port('http')) as c, \
+            HttpClient(daemon.port('http')) as slow:
+        equal({c.get(NAME).body for _ in range(4)}, {b'a', b'b'})
+        if c.get(NAME).body == b'a':
+            c.get(NAME)
+        slow.send(b'GET /slow HTTP/1.1\r\nHost: %s\r\n\r\n' % NAME.encode())
+        wait_for(lambda: '/slow' in servers[0].targets(), 5, 'the slow one')
+        equal(daemon.ctl('drain', WEB + '/a').returncode, 0)
+        for _ in range(6):
+            m = c.get(NAME)
+            equal((m.body, m.field('connection')), (b'b', []))
+        gate.open()
+        m = slow.answer()
+        equal((m.status, m.body, m.field('connection')), (200, b'a', []))
+        equal(slow.get(NAME).body, b'b', 'the next request of that client')
+        wait_for(lambda: all(x.done.is_set() for x in servers[0].clients()),
+                 10, 'the kept connections to be closed')
+        equal([x.reset for x in servers[0].clients()],
+              [False] * len(servers[0].clients()), 'resets')
+        equal(daemon.ctl('ready', WEB + '/a').returncode, 0)
+        equal({c.get(NAME).body for _ in range(4)}, {b'a', b'b'})
+
+
+def test_on_down_close_in_a_request():
+    """Who waits for an answer is told; an answer that is under way is cut so
+    that nobody takes the part for the whole.  The log has the reason."""
+    gate = Gate()
+
+    def answer(r, c):
+        if r.target == '/half':
+            c.sock.sendall(b'HTTP/1.1 200 OK\r\n\r\nhalf of it')
+        gate.wait()
+        return None
+    server = HttpServer('a', answer)
+    daemon = start_http([server], 'close')
+    with HttpClient(daemon.port('http')) as half, \
+            HttpClient(daemon.port('http')) as waits:
+        for c, target in (half, '/half'), (waits, '/'):
+            c.send(b'GET %s HTTP/1.1\r\nHost: %s\r\n\r\n' % (
+                target.encode(), NAME.encode()))
+        read_until(half.s, b'half of it')
+        wait_for(lambda: len(server.targets()) == 2, 5, 'both requests')
+        equal(daemon.ctl('maint', WEB + '/a').returncode, 0)
+        m = waits.answer()
+        equal((m.status, m.field('connection')), (502, ['close']))
+        daemon.wait_log(r'one\.web\.http/a .* 200 \d+ - - DD-- .*"GET /half ')
+        daemon.wait_log(r'one\.web\.http/a .* 502 \d+ - - DH-- .*"GET / ')
+        try:
+            equal(half.s.recv(100), 'a reset')
+        except ConnectionResetError:
+            pass
+    gate.open()
+
+
+def test_administrative_states_outlast_a_reload():
+    """Each of them, and a new executable too; a server that comes anew is
+    ready."""
+    servers = abc()
+    daemon = start(servers)
+    for verb, name in ('drain', 'a'), ('maint', 'b'):
+        equal(daemon.ctl(verb, '*/' + name).returncode, 0)
+    want = {'a': 'DRAIN', 'b': 'MAINT', 'c': 'UP'}
+
+    def states():
+        return {r['server']: r['state'] for r in daemon.json('status')}
+    equal(states(), want)
+    for _ in range(2):
+        equal(daemon.ctl('reload').returncode, 0)
+        equal(states(), want)
+        equal(visits(daemon, servers, 30), [0, 0, 30])
+    old = daemon.pid
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: daemon.pid_from_file() != old, 20, 'a new master')
+    daemon.follow()
+    daemon.wait_ready()
+    equal(states(), want)
+    equal(visits(daemon, servers, 30), [0, 0, 30])
+    another = EchoBackend('d')
+    lines = ['server "%s" { address = "%s" }' % (s.name, s.where)
+             for s in servers + [another]]
+    daemon.write(CONF, servers='\n'.join(lines), service='')
+    equal(daemon.ctl('reload').returncode, 0)
+    equal(states(), dict(want, d='UP'))
+    for name in 'ab':
+        equal(daemon.ctl('ready', '*/' + name).returncode, 0)
+        daemon.wait_state(BACKEND, name, 'UP')
 
 
 def test_no_retries_left():
