@@ -9,7 +9,8 @@ import time
 from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, Gate, HttpBackend,
                  HttpClient, HttpServer, alert, ask, check, connect, equal,
                  exchange, http_request, main, need_ipv6, ok, read_all,
-                 read_until, run_durward, simple_hello, wait_for, write_conf)
+                 read_until, run_durward, simple_hello, title, wait_for,
+                 write_conf)
 from lib.backends import field
 
 NAME = 'www.example.org'
@@ -367,6 +368,46 @@ def test_ipv6_all_the_way():
         equal(http_request(daemon.port('http'), NAME, address=address)[2],
               b'six')
         equal(field(server.heads()[-1], 'x-forwarded-for'), [address])
+
+
+def address_of(daemon, server):
+    """The address that `status` has for it."""
+    address, = [r['address'] for r in daemon.json('status')
+                if r['server'] == server]
+    return address
+
+
+def test_ipv6_in_all_that_is_shown():
+    """TLS from end to end: the log, ps, and what durwardctl says."""
+    need_ipv6()
+    servers = [EchoBackend(n, address='::1') for n in 'ab']
+    daemon = Durward(CONF.replace('{"127.0.0.1:@https@"}', '{"[::1]:@https@"}'),
+                     servers='servers = {%s}' % ', '.join(
+                         '"%s=[::1]:%d"' % (s.name, s.port) for s in servers),
+                     service='')
+    hello = simple_hello(NAME)
+    with connect(daemon.port('https'), address='::1') as s:
+        equal(exchange(s, hello, len(hello)), hello)
+        port = s.getsockname()[1]
+        got, = [x.name for x in servers if x.clients()]
+        run = run_durward('-c', daemon.conf, '-r', 'https,%s,::1' % NAME)
+        equal(run.stdout.strip(), '%s/%s' % (BACKEND, got))
+        equal(daemon.ctl('route', 'https', NAME, '::1').stdout.split()[:3],
+              ['%s/%s' % (BACKEND, got), 'at', address_of(daemon, got)])
+        row, = daemon.json('connections')
+        equal((row['client'], row['server']), ('[::1]:%d' % port, got))
+        check(title(row['pid']).startswith(
+            'durward: https [::1]:%d %s %s/%s' % (port, NAME, BACKEND, got)),
+            '%r', title(row['pid']))
+        equal([address_of(daemon, x.name) for x in servers],
+              ['[::1]:%d' % x.port for x in servers])
+    daemon.wait_log(r' ::1:%d \[.*\] https %s/%s .*\{www\.example\.org\}$' % (
+        port, BACKEND.replace('.', r'\.'), got))
+    victim, = [x for x in servers if x.name == got]
+    victim.stop()
+    daemon.wait_state(BACKEND, got, 'DOWN')
+    with connect(daemon.port('https'), address='::1') as s:
+        equal(exchange(s, hello, len(hello)), hello, 'at the other one')
 
 
 def test_a_star_listener_takes_both():
