@@ -117,6 +117,16 @@ LEFT = [
     ('backend', 'option mysql-check'),
     ('backend', 'server s2 192.0.2.2:443 ssl verify none'),
     ('backend', 'server s2 192.0.2.2:443 check'),
+    ('backend', 'server s2 192.0.2.2:443 check-send-proxy'),
+    ('backend', 'server s2 192.0.2.2:443 weight 50%'),
+    ('backend', 'server s2 192.0.2.2:+1000'),
+    ('backend', 'server s2 ${HOST}:443'),
+    ('backend', 'server-template s 3 x.example.org:443'),
+    ('backend', 'option log-separate-errors'),
+    ('backend', 'no option redispatch'),
+    ('frontend', 'bind :9443 accept-proxy'),
+    ('frontend', 'bind :9443 maxconn 10'),
+    ('frontend', 'bind 192.0.2.1:9000-9003'),
     ('backend', 'http-send-name-header Host'),
     ('peers', 'peers p'),
     ('none', 'mode tcp'),
@@ -154,6 +164,37 @@ def test_everything_left_out_is_named():
         accepted(text)
 
 
+# what is in the file, where, and what becomes of it
+CARRIED = [
+    ('global', 'grace 4s', 'drain-delay = "4s"'),
+    ('global', 'hard-stop-after 10m', 'drain-timeout = "10m"'),
+    ('frontend', 'tcp-request content reject if !{ req_ssl_hello_type 1 }',
+     'bind = {"*:8443"}'),
+    ('frontend', 'bind :::8443', 'bind = {"*:8443"}'),
+    ('frontend', 'bind *:8443,:::8443 v4v6', 'bind = {"*:8443"}'),
+    ('frontend', 'bind 0.0.0.0:8444\n bind [::]:8444',
+     'bind = {"*:8443", "0.0.0.0:8444", "[::]:8444"}'),
+]
+
+
+def test_what_is_carried_over():
+    for section, line, wanted in CARRIED:
+        text = convert(whole(**{section: line}))
+        check(wanted in text, '%r: no %r in\n%s', line, wanted, text)
+        accepted(text)
+
+
+def test_options_of_one_address():
+    """durward has them for a listener: who differs is told."""
+    both = 'frontend f\n mode tcp\n bind :1443%s\n bind :2443%s\n' \
+        ' default_backend b\nbackend b\n mode tcp\n server s 192.0.2.1:443\n'
+    for one, other, status in (('', '', 0), (' accept-proxy', ' accept-proxy', 0),
+                               (' accept-proxy', '', 1), ('', ' accept-proxy', 1)):
+        text = convert(both % (one, other), status)
+        equal('accept-proxy = {' in text, bool(one), '%r %r' % (one, other))
+        accepted(text)
+
+
 def test_usage_and_errors():
     for args, status in ((['-x'], 2), (['a', 'b'], 2), (['/nonexistent'], 2),
                          (['-h'], 0)):
@@ -180,8 +221,9 @@ class Teller(TcpBackend):
 
 def on_loopback(text):
     """The same configuration with all on this machine: each backend is one
-    teller, each frontend has a free port.  Returns text and ports."""
-    ports, tellers, out, section = {}, {}, [], None
+    teller, and in the second text, for HAProxy, each frontend has a free
+    port.  Returns both texts and the ports."""
+    ports, tellers, out, bound, section = {}, {}, [], [], None
     for line in text.split('\n'):
         words = line.split()
         if words and words[0] in ('frontend', 'backend', 'listen', 'global',
@@ -189,15 +231,19 @@ def on_loopback(text):
             section = words[1] if len(words) > 1 else None
         elif words and words[0] == 'bind':
             ports[section] = free_port()
-            line = ' bind 127.0.0.1:%d' % ports[section]
+            out.append(line)
+            bound.append(' bind 127.0.0.1:%d' % ports[section])
+            continue
         elif words and words[0] == 'server':
             if section not in tellers:
                 tellers[section] = Teller(section)
-            line = ' server %s 127.0.0.1:%d' % (words[1], tellers[section].port)
+            line = ' server %s 127.0.0.1:%d verify none' % (
+                words[1], tellers[section].port)
         elif words and words[0] in ('http-send-name-header', 'log', 'daemon'):
             continue
         out.append(line)
-    return '\n'.join(out), ports
+        bound.append(line)
+    return '\n'.join(out), '\n'.join(bound), ports
 
 
 def where(port, is_http, name):
@@ -244,20 +290,18 @@ def made_up(count, stems, seed):
 
 def compare(text, stems, is_http, count):
     """Every name goes to the same backend through both."""
-    text, ports = on_loopback(text)
-    HAProxy(text, [('127.0.0.1', port) for port in ports.values()])
+    text, bound, ports = on_loopback(text)
+    HAProxy(bound, [('127.0.0.1', port) for port in ports.values()])
     run = subprocess.run(['sh', TOOL], input=text, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, universal_newlines=True)
     check(run.returncode in (0, 1), 'haproxy2durward: %s', run.stderr)
     mine = {}
 
     def other(match):
-        port = int(match.group(1))
-        if port in ports.values():
-            mine[port] = free_port()
-            return '"127.0.0.1:%d"' % mine[port]
-        return match.group(0)
-    converted = re.sub(r'(?<=bind = \{)"127\.0\.0\.1:(\d+)"', other, run.stdout)
+        mine[match.group(2)] = free_port()
+        return '%s"127.0.0.1:%d"' % (match.group(1), mine[match.group(2)])
+    converted = re.sub(r'(listener "(.*)" \{\n\tbind = \{)".*?"', other,
+                       run.stdout)
     converted = re.sub(r'(?m)^log = .*\n', '', converted)
     # one server a backend: its port is not to change with the listener's
     Durward(converted)
@@ -266,7 +310,7 @@ def compare(text, stems, is_http, count):
         for name in names:
             http = is_http(front)
             theirs = where(ports[front], http, name)
-            ours = where(mine[ports[front]], http, name)
+            ours = where(mine[front], http, name)
             equal(ours, theirs, 'the backend of %r on %s' % (name, front))
             asked += 1
             reached += ours is not None
@@ -286,6 +330,13 @@ def test_a_thousand_names_of_three_clusters():
              'apps.managed1.linuxera.lab', 'apps.managed2.linuxera.lab',
              'apps.hub-cluster.linuxera.lab']
     compare(fixture('article'), stems, lambda f: 'http-80' in f, 1000)
+
+
+def test_names_of_the_guides():
+    for name, is_http in (('openshift', lambda f: f.endswith('-80')),
+                          ('kubeadm', lambda f: False)):
+        compare(fixture(name), ['api.ocp.example.org', 'apps.ocp.example.org'],
+                is_http, 200)
 
 
 def test_a_thousand_names_by_every_kind_of_rule():

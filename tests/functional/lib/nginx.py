@@ -53,9 +53,12 @@ class Nginx:
 
         def up():
             if self.process.poll() is not None:
-                raise Failure('nginx ended: ' + self.evidence())
+                raise Failure('nginx ended: ' + Nginx.evidence(self))
             return all(is_listening(a, p) for a, p in self.listens)
-        wait_for(up, 10, 'nginx to listen')
+        try:
+            wait_for(up, 10, 'nginx to listen')
+        except Failure as e:
+            raise Failure('%s\n%s' % (e, Nginx.evidence(self)))
 
     def stop(self, signum=signal.SIGTERM):
         if self.process is None:
