@@ -162,6 +162,37 @@ def test_http_asks_as_told():
     equal(field(head, 'host'), ['probe.example.org'])
 
 
+def test_another_port():
+    """Where the server is, say, a router whose health has a port of its own;
+    and that program knows nothing of PROXY headers."""
+    health = HttpBackend('health')
+    server = TcpBackend('a')
+    conf = CONF.replace('check {', 'send-proxy = "v2"\n        check {')
+    daemon = Durward(conf, servers='"%s"' % server.entry, grid='interval = "100ms"',
+                     check='type = "http" port = %d' % health.port)
+    wait_for(lambda: len(health.heads()) > 3, 10, 'probes')
+    equal(health.heads()[0].split(b'\r\n')[0], b'GET /readyz HTTP/1.1')
+    equal(daemon.server_state(BACKEND, 'a'), 'UP')
+    equal(server.connections, [], 'what came to the server itself')
+    health.stop()
+    daemon.wait_state(BACKEND, 'a', 'DOWN')
+
+
+def test_the_timeout_is_for_the_whole_probe():
+    """A server that says a byte now and then is not alive for it."""
+    def drip(c):
+        c.recv()
+        for byte in b'HTTP/1.1 2' * 20:
+            c.sock.sendall(bytes([byte]))
+            time.sleep(0.1)
+    server = TcpBackend('a', script=drip)
+    daemon = start([server, HttpBackend('b')], 'type = "http"')
+    line, = daemon.wait_log(r'/a is DOWN, reason: Layer7 timeout, info: '
+                            r'"no answer in time", check duration: \d+ms')
+    took = int(re.search(r'duration: (\d+)ms', line).group(1))
+    check(350 <= took <= 1200, 'after %d ms', took)
+
+
 def answers(status):
     return lambda head: (b'HTTP/1.1 %d Whatever\r\nContent-Length: 0\r\n\r\n'
                          % status)
@@ -405,6 +436,38 @@ def test_https_name_and_status():
     equal(daemon.ctl('reload').returncode, 0)
     daemon.wait_log(r'/good is DOWN, reason: Layer7 wrong status, code: 200, '
                     r'info: "HTTP status 200"')
+
+
+def test_https_asks_as_told():
+    """What Kubernetes wants asked of its API, by the name of its certificate."""
+    server = TlsBackend('a', certs().server('good', [NAME]))
+    https([server], 'path = "/readyz?verbose"')
+    other = TlsBackend('b', certs().server('good', [NAME]))
+    https([other], 'host = "probe.example.org"')
+    wait_for(lambda: server.served and other.served, 10, 'probes')
+
+    def first(s):
+        return [c.received for c in s.connections if c.received][0]
+    head = first(server)
+    equal(head.split(b'\r\n')[0], b'GET /readyz?verbose HTTP/1.1')
+    equal(field(head, 'host'), ['127.0.0.1'])
+    equal(field(head, 'connection'), ['close'])
+    head = first(other)
+    equal(head.split(b'\r\n')[0], b'GET /readyz HTTP/1.1')
+    equal(field(head, 'host'), ['probe.example.org'])
+
+
+def test_tls_is_in_the_checker_alone():
+    """A library that no worker has cannot be what breaks one."""
+    server = TlsBackend('a', certs().server('good', [NAME]))
+    daemon = https([server])
+    wait_for(lambda: server.served, 10, 'a probe')
+    for pid, name in daemon.processes().items():
+        with open('/proc/%d/maps' % pid) as f:
+            mapped = set(re.findall(r'lib(?:ssl|crypto)\b|durward-https',
+                                    f.read()))
+        equal(mapped, {'libssl', 'libcrypto', 'durward-https'}
+              if name == 'durward: checker' else set(), name)
 
 
 def test_https_refuses_what_is_not_tls():

@@ -298,7 +298,9 @@ def closed_without_a_server(daemon, server, data, what):
             read_all(s)
         except (ConnectionResetError, BrokenPipeError):
             pass
+        port = s.getsockname()[1]
     equal(len(server.connections), before, 'connections for ' + what)
+    return port
 
 
 def test_where_it_is_due_it_must_be_good():
@@ -317,7 +319,9 @@ def test_where_it_is_due_it_must_be_good():
             ('version 3', SIGNATURE + b'\x31\x11\x00\x0c' + b'\0' * 12),
             ('an unknown command', SIGNATURE + b'\x2f\x11\x00\x0c' + b'\0' * 12),
             ('too short a body', SIGNATURE + b'\x21\x11\x00\x04' + b'\0' * 4)):
-        closed_without_a_server(daemon, server, header + hello, what)
+        port = closed_without_a_server(daemon, server, header + hello, what)
+        daemon.wait_log(r' 127\.0\.0\.1:%d \[.* https https/<NOSRV> '
+                        r'-1/-1/\d+ 0 PR ' % port)
     with connect(daemon.port('https')) as s:
         equal(exchange(s, v1('192.0.2.7', '192.0.2.1') + hello, len(hello)),
               hello, 'the next')
