@@ -178,7 +178,8 @@ reap_worker(struct master *m, const struct child *c, int status)
 	m->listener_workers[c->listener]--;
 	if (c->counts)
 		m->workers--;
-	if (--m->pool_workers[c->pool] == 0 && p == NULL)
+	/* nobody forks for a pool of an older generation, or of an older master */
+	if (--m->pool_workers[c->pool] == 0 && (p == NULL || m->retired))
 		atomic_store(&m->shared.pool[c->pool].used, 0);
 	if (p != NULL && is_sick(w, status)) {
 		p->pause_ms = spares_pause(p->pause_ms);

@@ -107,31 +107,21 @@ upgrade_begin(struct master *m)
 	children_add(pid, CHILD_UPGRADE, 0);
 }
 
-void
-upgrade_heard(struct master *m)
+/* What it said is the log's where the log is stderr: on with it to where ours
+ * goes. */
+static void
+pass_on(const char *text, size_t len)
 {
-	_Alignas(4096) static char said[4096];
-	static size_t len;
-	ssize_t n = read(m->upgrade_fd, said + len, sizeof(said) - 1 - len);
+	if (len > 0 && write(STDERR_FILENO, text, len) < 0)
+		log_debug("nobody reads our stderr");
+}
+
+/* It does not serve: what it said last may tell why. */
+static void
+new_one_failed(struct master *m, char *said)
+{
 	char *line, *save = NULL;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0) {
-		len += (size_t)n;
-		said[len] = '\0';
-		if (strstr(said, READY) != NULL) {
-			close(m->upgrade_fd);
-			m->upgrade_fd = -2;	/* it serves */
-			len = 0;
-			return;
-		}
-		if (len < sizeof(said) - 1)
-			return;
-	}
-	close(m->upgrade_fd);
-	m->upgrade_fd = -1;
-	said[len] = '\0';
 	for (line = strtok_r(said, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
 		log_errx("the new executable says: %s", line);
 	log_errx("the new executable did not start; this one goes on");
@@ -141,10 +131,45 @@ upgrade_heard(struct master *m)
 		kill(m->upgrade, SIGTERM);
 	/* it may have read another configuration: the addresses of ours stand again */
 	shared_map_free(shared_bind(&m->shared, m->gen->conf), m->gen->conf);
-	len = 0;
 	/* the new one may have written it */
 	if (detach_write_pid(m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file) != 0)
 		log_warn("pid file");
+}
+
+void
+upgrade_heard(struct master *m)
+{
+	_Alignas(4096) static char said[4096];
+	static size_t len;
+	ssize_t n = read(m->upgrade_fd, said + len, sizeof(said) - 1 - len);
+	char *ready;
+	size_t old;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		close(m->upgrade_fd);
+		m->upgrade_fd = -1;
+		said[len] = '\0';
+		len = 0;
+		new_one_failed(m, said);
+		return;
+	}
+	len += (size_t)n;
+	said[len] = '\0';
+	if ((ready = strstr(said, READY)) != NULL) {
+		pass_on(said, (size_t)(ready - said));
+		close(m->upgrade_fd);
+		m->upgrade_fd = -2;	/* it serves */
+		len = 0;
+	} else if (len == sizeof(said) - 1) {
+		/* it may say much, and still be about to serve */
+		for (old = len / 2; old > 1 && said[old - 1] != '\n'; old--)
+			;
+		pass_on(said, old);
+		len -= old;
+		memmove(said, said + old, len);
+	}
 }
 
 /* --- in the new one ------------------------------------------------------------- */

@@ -10,7 +10,8 @@ import signal
 import time
 
 from lib import (DURWARD, Durward, EchoBackend, Rate, alive, check, connect,
-                 equal, exchange, main, procs, scratch, simple_hello, wait_for)
+                 equal, exchange, ledger, main, procs, scratch, simple_hello,
+                 skip, wait_for, wrong_counts)
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
@@ -88,6 +89,9 @@ def test_usr2_at_200_connections_a_second():
     held.close()
     wait_for(lambda: not alive(old), 20, 'the old master to go')
     opened(daemon.port('https')).close()
+    wait_for(lambda: ledger(daemon)['held']['listeners'] == 0, 5, 'it to end')
+    book = ledger(daemon)
+    equal((book['pools'], wrong_counts(book)), (1, {}), 'what the old one left')
 
 
 def test_the_log_goes_on_where_it_went():
@@ -197,6 +201,25 @@ def test_term_to_the_old_master_leaves_the_new_one_alone():
     opened(daemon.port('https')).close()
 
 
+def test_one_that_says_much_and_serves():
+    """Its lines are the log's, and no reason to think that it failed."""
+    daemon, _, _ = start(own_binary())
+    put(b'#!/bin/sh\nyes this is a long story 2>/dev/null | head -2000 >&2\nexec %s "$@"\n' %
+        DURWARD.encode())(daemon.argv[0] + '.new')
+    os.rename(daemon.argv[0] + '.new', daemon.argv[0])
+    old = daemon.pid
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: daemon.pid_from_file() != old, 20, 'a new master')
+    daemon.follow()
+    daemon.wait_ready()
+    with opened(daemon.port('https')) as s:
+        client = '127.0.0.1:%d ' % s.getsockname()[1]
+    daemon.wait_log(client)
+    equal(len(daemon.wait_log('^this is a long story$', count=2000)), 2000,
+          'lines that it said')
+    equal(daemon.log_lines('did not start'), [], 'complaints')
+
+
 def test_a_script_that_fails():
     refuses(put(b'#!/bin/sh\necho broken by me >&2\nexit 1\n'),
             r'the new executable says: broken by me')
@@ -215,6 +238,15 @@ def test_an_executable_that_is_gone():
 def test_one_that_must_not_be_executed():
     refuses(put(b'#!/bin/sh\nexit 0\n', 0o644),
             r'the new executable says: .*Permission denied')
+
+
+def test_one_whose_workers_die_at_birth():
+    """It starts, but can serve nobody."""
+    if os.geteuid() != 0 or not shutil.which('setpriv'):
+        skip('not root, or no setpriv')
+    refuses(put(b'#!/bin/sh\nexec setpriv --bounding-set=-sys_chroot %s "$@"\n' %
+                DURWARD.encode()),
+            r'the new executable says: .*no worker survives its birth')
 
 
 def test_a_configuration_that_is_bad_by_then():
