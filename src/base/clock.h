@@ -3,6 +3,7 @@
 #ifndef DURWARD_CLOCK_H
 #define DURWARD_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -32,6 +33,17 @@ clock_wall_ms(void)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* True at most once in every_ms, for what would otherwise be said again and
+ * again; *said_ms is the caller's, 0 at first. */
+static inline bool
+clock_due(int64_t *said_ms, int64_t now, int every_ms)
+{
+	if (*said_ms != 0 && now - *said_ms < every_ms)
+		return false;
+	*said_ms = now;
+	return true;
 }
 
 #define CLOCK_NEVER	INT64_MAX	/* a deadline that does not come */

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -96,19 +97,33 @@ send_datagram(struct log_sink *s, const struct iovec *iov, int n)
 	return -1;
 }
 
+/* A file that gets full in the middle of a line: the next line begins anew. */
 static int
-write_all(int fd, const struct iovec *iov, int n)
+write_lines(struct log_sink *s, int fd, struct iovec *iov, int n)
 {
+	static char newline[1] = { '\n' };
 	size_t want = 0;
 	ssize_t got;
 	int i;
 
+	if (s->torn) {
+		iov[0].iov_base = newline;
+		iov[0].iov_len = 1;
+	}
 	for (i = 0; i < n; i++)
 		want += iov[i].iov_len;
 	do {
 		got = writev(fd, iov, n);
 	} while (got < 0 && errno == EINTR);
-	return got == (ssize_t)want ? 0 : -1;
+	if (got == (ssize_t)want) {
+		s->torn = false;
+		return 0;
+	}
+	if (got > 0) {
+		s->torn = true;
+		errno = ENOSPC;
+	}
+	return -1;
 }
 
 static void
@@ -126,11 +141,48 @@ format_prefix(const struct log_sink *s, int priority, long pid, int64_t ms, char
 		snprintf(out, size, "<%d>%s durward[%ld]: ", s->facility | priority, date, pid);
 }
 
+static int
+emit(struct log_sink *s, int priority, long pid, int64_t ms, const char *text, size_t len)
+{
+	char prefix[160], newline[1] = { '\n' };
+	struct iovec iov[4] = { { newline, 0 } };	/* the first: see write_lines */
+
+	format_prefix(s, priority, pid, ms, prefix, sizeof(prefix));
+	iov[1].iov_base = prefix;
+	iov[1].iov_len = strlen(prefix);
+	iov[2].iov_base = (char *)(uintptr_t)text;
+	iov[2].iov_len = len;
+	iov[3].iov_base = newline;
+	iov[3].iov_len = 1;
+	switch (s->kind) {
+	case LOG_SINK_STDERR:
+		return write_lines(s, STDERR_FILENO, iov, 4);
+	case LOG_SINK_FILE:
+		return s->fd < 0 ? -1 : write_lines(s, s->fd, iov, 4);
+	case LOG_SINK_SYSLOG:
+		return send_datagram(s, iov + 1, 2);
+	case LOG_SINK_UDP:
+		return send_datagram(s, iov + 1, 3);
+	}
+	return -1;
+}
+
+/* What was missing is said where it is missing. */
+static void
+say_lost(struct log_sink *s, int64_t ms)
+{
+	char text[96];
+	int n = snprintf(text, sizeof(text), "the log could not be written for a while: %llu lines are missing",
+	    (unsigned long long)s->untold);
+
+	if (emit(s, LOG_WARNING, (long)getpid(), ms, text, (size_t)n) == 0)
+		s->untold = 0;
+}
+
 void
 log_sink_record(struct log_sink *s, const char *record, size_t len)
 {
-	char prefix[160], head[64], newline[1] = { '\n' };
-	struct iovec iov[3];
+	char head[64];
 	int priority, at = 0;
 	long pid;
 	long long ms;
@@ -140,29 +192,10 @@ log_sink_record(struct log_sink *s, const char *record, size_t len)
 	head[n] = '\0';
 	if (sscanf(head, "%1d %ld %lld%n", &priority, &pid, &ms, &at) != 3 || (size_t)at >= len)
 		return;		/* the rest of a line that a crash cut */
-	format_prefix(s, priority, pid, ms, prefix, sizeof(prefix));
-	iov[0].iov_base = prefix;
-	iov[0].iov_len = strlen(prefix);
-	iov[1].iov_base = (char *)(uintptr_t)record + at + 1;
-	iov[1].iov_len = len - (size_t)at - 1;
-	iov[2].iov_base = newline;
-	iov[2].iov_len = 1;
-	switch (s->kind) {
-	case LOG_SINK_STDERR:
-		if (write_all(STDERR_FILENO, iov, 3) != 0)
-			complain(s);
-		break;
-	case LOG_SINK_FILE:
-		if (s->fd < 0 || write_all(s->fd, iov, 3) != 0)
-			complain(s);
-		break;
-	case LOG_SINK_SYSLOG:
-		if (send_datagram(s, iov, 2) != 0)
-			complain(s);
-		break;
-	case LOG_SINK_UDP:
-		if (send_datagram(s, iov, 3) != 0)
-			complain(s);
-		break;
+	if (emit(s, priority, pid, ms, record + at + 1, len - (size_t)at - 1) != 0) {
+		s->untold++;
+		complain(s);
+	} else if (s->untold > 0) {
+		say_lost(s, ms);
 	}
 }

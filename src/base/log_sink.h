@@ -7,6 +7,7 @@
 #define DURWARD_LOG_SINK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ struct log_sink {
 	char host[64];		/* for lines in files */
 	_Atomic uint64_t *lost;	/* raised for each line that could not be written */
 	int64_t complained_ms;
+	uint64_t untold;	/* lines lost since the target last took one */
+	bool torn;		/* a file ends in the middle of a line: it got full there */
 };
 
 /* Open a log file for appending, as the logger needs it; -1 with errno. */
@@ -29,8 +32,9 @@ int log_sink_open_file(const char *path);
 
 /* One record of the pipe ("PRIORITY PID MS TEXT", no "\n").  Never waits on a
  * socket.  Where the target takes no line (a full file system, a full /dev/log,
- * a UDP port where nobody listens) the line is lost and counted, and the next
- * one is tried again. */
+ * a UDP port where nobody listens) the line is lost and counted, the next one
+ * is tried again, and the first that goes through is followed by how many did
+ * not. */
 void log_sink_record(struct log_sink *s, const char *record, size_t len);
 
 #endif

@@ -266,10 +266,15 @@ begin(struct probes *p, struct target *t, int64_t now)
 	if (t->probe.check->port != 0)
 		a.port = t->probe.check->port;
 	t->deadline_ms = now + t->probe.check->timeout_ms;
-	if (!probe_start(&t->probe, &a))
-		record(p, t);
-	else if (!watch(p, t))
+	if (!probe_start(&t->probe, &a)) {
+		if (t->probe.result != HEALTH_UNKNOWN)
+			record(p, t);
+		else if (shared_may_say_shortage(p->c->shared, SHORTAGE_PROBE))
+			log_warnx("cannot probe servers, their states stay as they are: %s",
+			    t->probe.info);
+	} else if (!watch(p, t)) {
 		log_warn("checker: epoll");	/* the deadline ends it */
+	}
 }
 
 static void

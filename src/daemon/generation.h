@@ -20,6 +20,8 @@ struct pool {			/* the workers of one socket */
 	uint32_t slot;			/* in shared memory */
 	int batch;			/* see spares.h */
 	int pause_ms;			/* workers died at birth: the pause now */
+	int fork_pause_ms;		/* fork failed: the pause now */
+	int64_t fork_said_ms;		/* clock_ms: when that was last said */
 	int64_t not_before;		/* clock_ms of the next fork */
 };
 

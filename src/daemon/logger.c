@@ -60,6 +60,7 @@ hear_master(int master_fd, struct log_sink *sink, bool *leaving)
 	if (c != NULL && c->cmsg_type == SCM_RIGHTS) {
 		if (sink->fd >= 0)
 			close(sink->fd);
+		sink->torn = false;
 		memcpy(&sink->fd, CMSG_DATA(c), sizeof(int));
 	}
 	return true;

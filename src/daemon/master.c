@@ -292,7 +292,7 @@ leave(struct master *m)
 	if (pid_file != NULL)
 		detach_remove_pid(pid_file);
 	free(pid_file);
-	return 0;
+	return m->hopeless ? 1 : 0;
 }
 
 /* True: it is time to leave. */
@@ -315,6 +315,32 @@ look_stop(struct master *m, int64_t now)
 	if (left > 0 && now >= m->drain_end)
 		master_signal_workers(m, SIGKILL, false, true);
 	return left == 0;
+}
+
+/*
+ * Workers die at birth, and somebody waits to hear that we serve: they hear
+ * that we do not.  In the foreground nobody waits, and we go on trying.
+ * True: leave, with an error.
+ */
+static bool
+give_up(struct master *m)
+{
+	unsigned i;
+
+	if (m->stopping || m->ready || (m->detach_fd < 0 && m->inherited == NULL)) {
+		m->hopeless = false;
+		return false;
+	}
+	dprintf(STDERR_FILENO, "durward: no worker survives its birth; the log says why\n");
+	log_errx("no worker survives its birth: giving up");
+	if (m->inherited == NULL) {
+		begin_stop(m, "giving up");
+		return false;	/* in order, by leave */
+	}
+	/* all else is the older master's, which goes on */
+	for (i = 0; i < m->gen->npool; i++)
+		atomic_store(&m->shared.pool[m->gen->pool[i].slot].used, 0);
+	return true;
 }
 
 /* --- events -------------------------------------------------------------------- */
@@ -474,6 +500,8 @@ master_run(struct master *m)
 		}
 		if (!m->ready && !m->stopping)
 			look_ready(m);
+		if (m->hopeless && give_up(m))
+			return 1;
 		if (look_stop(m, now))
 			return leave(m);
 		if (now >= m->tick) {

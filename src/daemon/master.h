@@ -40,6 +40,7 @@ struct master {
 	int *inherited;			/* see upgrade.c */
 
 	bool ready;			/* each pool has a worker: who started us knows */
+	bool hopeless;			/* not ready, and workers die at birth time and again */
 	bool draining;			/* QUIT: finish, then leave */
 	bool closed;			/* draining, and nobody listens any more */
 	bool retired;			/* a newer executable has taken over */

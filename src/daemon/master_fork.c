@@ -28,6 +28,8 @@
 #include "daemon/worker.h"
 
 #define AGAIN_MS	1000	/* before a helper process that died is forked again */
+#define FORK_PAUSE_MAX_MS	1000
+#define SAY_AGAIN_MS	10000	/* what goes on failing is said this often */
 
 /* --- workers --------------------------------------------------------------- */
 
@@ -139,6 +141,29 @@ room(const struct master *m, const struct pool *p)
 	return n > 0 || m->pool_workers[p->slot] > 0 ? n : 1;
 }
 
+/* Said at once, and then now and again: short of processes is short for long.
+ * It is no sickness of the workers, so the pauses stay short. */
+static void
+fork_failed(struct master *m, struct pool *p, int64_t now)
+{
+	p->fork_pause_ms = spares_pause(p->fork_pause_ms);
+	if (p->fork_pause_ms > FORK_PAUSE_MAX_MS)
+		p->fork_pause_ms = FORK_PAUSE_MAX_MS;
+	p->not_before = now + p->fork_pause_ms;
+	if (clock_due(&p->fork_said_ms, now, SAY_AGAIN_MS))
+		log_warn("listener %s: cannot fork a worker; trying again, clients may have to wait",
+		    m->gen->conf->listener[p->listener].name);
+}
+
+static void
+fork_went_well(struct master *m, struct pool *p)
+{
+	if (p->fork_pause_ms > 0)
+		log_notice("listener %s: workers can be forked again",
+		    m->gen->conf->listener[p->listener].name);
+	p->fork_pause_ms = 0;
+}
+
 static void
 fill_pool(struct master *m, struct pool *p, int64_t now)
 {
@@ -156,13 +181,11 @@ fill_pool(struct master *m, struct pool *p, int64_t now)
 	n = spares_plan(&s);
 	p->batch = n;
 	for (i = 0; i < n; i++) {
-		if (fork_worker(m, p) == 0)
-			continue;
-		p->pause_ms = spares_pause(p->pause_ms);
-		p->not_before = now + p->pause_ms;
-		log_warn("listener %s: cannot fork a worker, trying again in %d ms",
-		    m->gen->conf->listener[p->listener].name, p->pause_ms);
-		break;
+		if (fork_worker(m, p) != 0) {
+			fork_failed(m, p, now);
+			break;
+		}
+		fork_went_well(m, p);
 	}
 	/* none idle, and not many more to be had: those who dawdle get less time */
 	atomic_store(&slot->stress, i < n || (s.idle <= 0 &&
@@ -256,6 +279,7 @@ master_start_logger(struct master *m)
 void
 master_start_checker(struct master *m)
 {
+	static int64_t said_ms;
 	struct checker c = { m->gen->conf, &m->shared, m->gen->map, m->hint_fd, m->wake_fd };
 	const struct sandbox_need need = { SANDBOX_CHECKER, m->gen->check_ports.port,
 	    m->gen->check_ports.n, SIGTERM, getpid() };
@@ -275,7 +299,8 @@ master_start_checker(struct master *m)
 		_exit(EX_TEMPFAIL);
 	}
 	if (pid < 0) {
-		log_warn("cannot fork the checker");
+		if (clock_due(&said_ms, clock_ms(), SAY_AGAIN_MS))
+			log_warn("cannot fork the checker");
 		return;
 	}
 	m->checker = pid;
@@ -316,18 +341,21 @@ clerk_child(struct master *m, int sock, pid_t master)
 void
 master_start_clerk(struct master *m)
 {
+	static int64_t said_ms;
 	pid_t master = getpid(), pid;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-		log_warn("cannot make the clerk's socket");
+		if (clock_due(&said_ms, clock_ms(), SAY_AGAIN_MS))
+			log_warn("cannot make the clerk's socket");
 		return;
 	}
 	if ((pid = fork()) == 0)
 		clerk_child(m, pair[1], master);
 	close(pair[1]);
 	if (pid < 0) {
-		log_warn("cannot fork the clerk");
+		if (clock_due(&said_ms, clock_ms(), SAY_AGAIN_MS))
+			log_warn("cannot fork the clerk");
 		close(pair[0]);
 		return;
 	}

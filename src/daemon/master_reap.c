@@ -22,6 +22,8 @@
 #include "report/access.h"
 #include "wire/cidr.h"
 
+#define HOPELESS_MS	1600	/* births fail with pauses up to this: who waits for us may know */
+
 /* A worker that a signal ended, with what it was doing. */
 static void
 say_crash(struct master *m, const struct worker_slot *w, const struct child *c, int sig)
@@ -159,6 +161,23 @@ is_sick(const struct worker_slot *w, int status)
 	return WEXITSTATUS(status) != 0;
 }
 
+/* Those that were forked together die together: one pause for all of them. */
+static void
+pause_births(struct master *m, struct pool *p, int status)
+{
+	int64_t now = clock_ms();
+
+	if (now < p->not_before)
+		return;
+	p->pause_ms = spares_pause(p->pause_ms);
+	p->not_before = now + p->pause_ms;
+	log_errx("a worker of %s died at birth (%s %d), trying again in %d ms",
+	    m->gen->conf->listener[p->listener].name, WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), p->pause_ms);
+	if (p->pause_ms >= HOPELESS_MS && !m->ready)
+		m->hopeless = true;
+}
+
 static void
 reap_worker(struct master *m, const struct child *c, int status)
 {
@@ -181,16 +200,10 @@ reap_worker(struct master *m, const struct child *c, int status)
 	/* nobody forks for a pool of an older generation, or of an older master */
 	if (--m->pool_workers[c->pool] == 0 && (p == NULL || m->retired))
 		atomic_store(&m->shared.pool[c->pool].used, 0);
-	if (p != NULL && is_sick(w, status)) {
-		p->pause_ms = spares_pause(p->pause_ms);
-		p->not_before = clock_ms() + p->pause_ms;
-		log_errx("a worker of %s died at birth (%s %d), trying again in %d ms",
-		    m->gen->conf->listener[p->listener].name,
-		    WIFSIGNALED(status) ? "signal" : "status",
-		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), p->pause_ms);
-	} else if (p != NULL && atomic_load(&w->served) > 0) {
+	if (p != NULL && is_sick(w, status))
+		pause_births(m, p, status);
+	else if (p != NULL && atomic_load(&w->served) > 0)
 		p->pause_ms = 0;
-	}
 	w->listener = c->listener;
 	shared_bury_worker(&m->shared, w);
 }

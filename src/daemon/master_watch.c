@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/children.h"
+#include "daemon/spares.h"
 #include "state/audit.h"
 
 #define AUDIT_TRIES	3
@@ -140,6 +141,20 @@ retire_spares(struct master *m)
 	}
 }
 
+/* Births that went well for a while: the next that fails is a first one. */
+static void
+forget_pauses(struct master *m, int64_t now)
+{
+	unsigned i;
+
+	for (i = 0; i < m->gen->npool; i++) {
+		struct pool *p = &m->gen->pool[i];
+
+		if (p->pause_ms > 0 && now - p->not_before > SPARES_PAUSE_MAX_MS)
+			p->pause_ms = 0;
+	}
+}
+
 struct announce {
 	int sig;
 	bool old_only, stats_too;
@@ -169,6 +184,7 @@ master_tick(struct master *m, int64_t now)
 	static int64_t orphans_at;
 
 	look_over(m);
+	forget_pauses(m, now);
 	retire_spares(m);
 	holdoff_tidy(m->shared.holdoff, now);
 	master_end_sessions_on_down(m);

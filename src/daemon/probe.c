@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "daemon/probe_https.h"
+#include "state/shared.h"
 #include "wire/proxy_header.h"
 
 #define HOST_MAX	256
@@ -406,8 +407,9 @@ probe_start(struct probe *p, const struct addr *a)
 	if (len == 0)
 		return finish(p, HEALTH_L4CON, "its name does not resolve");
 	p->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->fd < 0)
-		return finish(p, HEALTH_SOCKERR, strerror(errno));
+	if (p->fd < 0)		/* that we are short of something is not the server's fault */
+		return finish(p, shared_is_shortage(errno) ? HEALTH_UNKNOWN : HEALTH_SOCKERR,
+		    strerror(errno));
 	if (p->proxy != CONF_PROXY_OFF)		/* two writes, and no wait between them */
 		setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(p->fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)

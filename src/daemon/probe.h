@@ -39,7 +39,8 @@ struct probe {
 	char info[HEALTH_INFO_MAX];	/* why it failed; "" it did not */
 };
 
-/* Begin: connect to a.  True: it goes on; false: it has ended already. */
+/* Begin: connect to a.  True: it goes on; false: it has ended already, with
+ * HEALTH_UNKNOWN where this machine had no socket for it: no verdict. */
 bool probe_start(struct probe *p, const struct addr *a);
 
 /* Its socket became readable or writable.  True: it goes on; false: it has ended. */

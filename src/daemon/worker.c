@@ -28,6 +28,8 @@
 #include "proxy/session.h"
 #include "proxy/session_http.h"
 
+#define SHORTAGE_PAUSE_MS	100
+
 static struct worker *self;		/* for the handler */
 static volatile sig_atomic_t listening = -1;
 
@@ -130,9 +132,11 @@ accept_client(struct worker *w, struct addr *peer)
 				tick(false);
 				ticking = false;
 			}
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* the machine is out of something: let others give it back */
-			poll(NULL, 0, 100);
+		} else if (shared_is_shortage(errno)) {
+			if (shared_may_say_shortage(w->proxy->shared, SHORTAGE_ACCEPT))
+				log_warn("%s: cannot accept a client", w->proxy->listener->name);
+			/* let others give back what is short; the client waits */
+			poll(NULL, 0, SHORTAGE_PAUSE_MS);
 		} else if (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN &&
 		    errno != EPROTO && errno != ENETDOWN && errno != EHOSTUNREACH &&
 		    errno != ENETUNREACH && errno != EPERM) {

@@ -308,9 +308,12 @@ static void
 try_failed(struct session *s, bool again)
 {
 	struct server_slot *v = server_slot(s, (unsigned)s->server);
+	bool our_own = shared_is_shortage(errno);
 	char text[ADDR_STRLEN];
 	struct addr a;
 
+	if (our_own && shared_may_say_shortage(s->p->shared, SHORTAGE_CONNECT))
+		log_warn("%s: cannot make a connection to a server", backend_of(s)->name);
 	server_addr(s, &a);
 	log_debug("no connection to %s/%s at %s: %s", backend_of(s)->name,
 	    backend_of(s)->server[s->server].name, addr_format(&a, true, text), strerror(errno));
@@ -320,7 +323,8 @@ try_failed(struct session *s, bool again)
 		counter_add(&v->c.retries, 1);
 		counter_add(&backend_slot(s)->c.retries, 1);
 	}
-	dial_suspect(s, (unsigned)s->server);
+	if (!our_own)
+		dial_suspect(s, (unsigned)s->server);
 	release_server(s);
 }
 

@@ -21,8 +21,9 @@
 #include "base/clock.h"
 
 #define MAGIC	UINT64_C(0x647572776172640a)	/* "durward\n" */
-#define LAYOUT	4u
+#define LAYOUT	5u
 #define PAGE	4096u
+#define SHORTAGE_AGAIN_MS	10000
 
 struct layout {
 	size_t head, listener, pool, backend, sources, holdoff, server, worker, end;
@@ -419,6 +420,23 @@ out:
 	free(backend);
 	free(server);
 	free(listener);
+}
+
+/* --- shortage ----------------------------------------------------------- */
+
+bool
+shared_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+bool
+shared_may_say_shortage(const struct shared *s, enum shortage what)
+{
+	int64_t now = clock_ms(), said = atomic_load(&s->head->shortage_said_ms[what]);
+
+	return (said == 0 || now - said >= SHORTAGE_AGAIN_MS) &&
+	    atomic_compare_exchange_strong(&s->head->shortage_said_ms[what], &said, now);
 }
 
 /* --- workers ------------------------------------------------------------ */

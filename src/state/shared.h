@@ -41,6 +41,9 @@ struct pool_slot {
  * are served until drain-delay is over and the listeners are closed. */
 enum shared_draining { SHARED_OPEN, SHARED_LEAVING, SHARED_CLOSED };
 
+/* What a process of many could not do, for want of something. */
+enum shortage { SHORTAGE_ACCEPT, SHORTAGE_CONNECT, SHORTAGE_PROBE, SHORTAGE_KINDS };
+
 struct shared_head {
 	uint64_t magic;
 	uint32_t layout;		/* changes with any struct here */
@@ -58,6 +61,7 @@ struct shared_head {
 	gauge permit_waiters;
 	_Alignas(64) counter log_lost;		/* lines that were not logged */
 	counter workers_started, workers_crashed;
+	_Atomic int64_t shortage_said_ms[SHORTAGE_KINDS];	/* whoever says so: clock_ms */
 };
 
 struct shared {			/* private to a process: where things are */
@@ -104,6 +108,13 @@ shared_workers(const struct shared *s)
 
 	return n < SHARED_WORKERS ? n : SHARED_WORKERS;
 }
+
+/* Errors of a call that mean that this machine, and nobody else, is short. */
+bool shared_is_shortage(int error);
+
+/* May this process say that it was short of something: thousands of workers
+ * are at the same time, and one of them says so, now and again. */
+bool shared_may_say_shortage(const struct shared *s, enum shortage what);
 
 /* A free worker slot, or -1.  Its pid is set to -1 until the master knows it. */
 int shared_take_worker(struct shared *s);

@@ -35,6 +35,7 @@ import traffic                                                      # noqa: E402
 MINUTES = float(os.environ.get('SOAK_MINUTES', '30'))
 SEED = int(os.environ.get('SOAK_SEED', random.randrange(10000)))
 SPARES = 32
+lib.run.CASE_LIMIT = int(MINUTES * 60 + 600)
 
 CONF = '''
 max-connections = @most@
@@ -119,7 +120,6 @@ def endpoints(pid):
 class Soak:
     def __init__(self):
         random.seed(SEED)
-        lib.run.CASE_LIMIT = int(MINUTES * 60 + 600)
         certs = Certs()
         self.servers = traffic.Servers(certs)
         self.log_dir = scratch()
@@ -137,6 +137,7 @@ class Soak:
         self.counts = {}
         self.masters = [self.daemon.pid]
         self.reopened = 0
+        self.last = None        # census
 
     def fresh(self):
         """The next configuration's values; ports stay as they are."""
@@ -170,11 +171,13 @@ class Soak:
             os.kill(pid, signal.SIGSTOP)    # so that its clients are known
             wait_for(lambda: procs._stat(pid)[0] in 'TZX', 5, 'it to stop')
             self.ours |= endpoints(pid)
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
         except OSError:
-            os.kill(pid, signal.SIGKILL)
+            return              # it went by itself
+        finally:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.count('workers killed')
 
     def kill_checker(self):
@@ -319,7 +322,7 @@ class Soak:
             self.masters = [p for p in self.masters if alive(p)]
             if self.masters != [self.daemon.pid]:
                 return None
-            census = Census(self.daemon)
+            census = self.last = Census(self.daemon)
             return census if census.quiet() and all(
                 n <= SPARES for name, n in census.processes.items()
                 if name.startswith('idle')) and \
@@ -373,7 +376,8 @@ class Soak:
             lines = [line.rstrip('\n') for line in f]
         said = [line for line in lines if not re.search(
             r'\[\d\d/[A-Z][a-z]{2}/\d{4}:', line)]
-        return '\n'.join(['--- the end of its log'] + said[-60:] + lines[-40:])
+        return '\n'.join(['--- the last census: %s' % self.last,
+                          '--- the end of its log'] + said[-60:] + lines[-40:])
 
     def close(self):
         pass

@@ -1,0 +1,445 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The machine is short of something, or a worker cannot be born: who is served
+stays served, the log says so now and again and not at every try, and with
+what was missing everything comes back by itself."""
+
+import ctypes
+import os
+import re
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import time
+
+from lib import (ALERT_INTERNAL_ERROR, DURWARD, Durward, EchoBackend, alert,
+                 alive, ask, check, connect, equal, exchange, free_port, main,
+                 own, read_all, read_until, scratch, simple_hello, skip,
+                 wait_for)
+from lib.daemon import preamble
+
+NAME = 'www.example.org'
+BACKEND = 'one.ingress.https'
+UNLIMITED = resource.RLIM_INFINITY
+PR_CAPBSET_DROP, CAP_SYS_CHROOT = 24, 18
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+
+CONF = '''
+@before@
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+spare-workers { min = 4 max = 8 }
+cluster "one" {
+    service "ingress" {
+        listeners = {"https"}
+        hosts     = {"www.example.org"}
+        servers   = {"echo=127.0.0.1:@server@"}
+        check { type = "tcp" interval = "100ms" timeout = "1s" }
+    }
+}
+'''
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def need_root():
+    if os.geteuid() != 0:
+        skip('not root')
+
+
+def start(**how):
+    server = EchoBackend()
+    how.setdefault('before', '')
+    before = how.pop('before')
+    return Durward(CONF.replace('@before@', before), server=server.port,
+                   **how), server
+
+
+def opened(daemon, limit=10):
+    hello = simple_hello(NAME)
+    s = connect(daemon.port('https'), limit=limit)
+    equal(exchange(s, hello, len(hello), limit), hello)
+    return s
+
+
+def waiting(daemon):
+    s = connect(daemon.port('https'))
+    s.sendall(simple_hello(NAME))
+    return s
+
+
+def served(s, limit=10):
+    size = len(simple_hello(NAME))
+    equal(len(read_until(s, size, limit)), size, 'bytes of the echo')
+
+
+def only(daemon, pattern):
+    """The one process of this title."""
+    pid, = wait_for(lambda: daemon.workers(pattern), 5, pattern)
+    return pid
+
+
+def limit(pid, what, soft):
+    """Set the soft limit; the hard one stays.  As the process's own user, who
+    alone may where root has not all its privileges."""
+    with open('/proc/%d/status' % pid) as f:
+        status = f.read()
+    uid, gid = (int(re.search(r'^%s:\s+(\d+)' % name, status, re.M).group(1))
+                for name in ('Uid', 'Gid'))
+    child = os.fork()
+    if child == 0:
+        try:
+            if uid != os.getuid():
+                os.setresgid(gid, gid, gid)
+                os.setresuid(uid, uid, uid)
+            hard = resource.prlimit(pid, what)[1]
+            resource.prlimit(pid, what, (hard if soft == UNLIMITED else soft,
+                                         hard))
+            os._exit(0)
+        except OSError:
+            os._exit(1)
+    check(os.waitpid(child, 0)[1] == 0, 'cannot set the limits of %d', pid)
+
+
+def free_descriptors(pid, count):
+    """The lowest count numbers that a new descriptor would get."""
+    used = {int(fd) for fd in os.listdir('/proc/%d/fd' % pid)}
+    return [n for n in range(1000) if n not in used][:count]
+
+
+# -- processes
+
+def as_an_ordinary_user():
+    """One of whom there is no other process, with an executable of its own."""
+    need_root()
+    uid = 60000 + os.getpid() % 5000
+    directory = scratch()
+    os.chmod(directory, 0o777)
+    binary = os.path.join(directory, 'executable')
+    shutil.copy(DURWARD, binary)
+
+    def inside():
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    return dict(inside=inside, binary=binary, directory=directory)
+
+
+def test_no_process_can_be_had():
+    daemon, _ = start(**as_an_ordinary_user())
+    standing = opened(daemon)
+    wait_for(lambda: len(daemon.workers()) >= 4, 5, 'four spares')
+    there = 1 + len(daemon.processes())
+    limit(daemon.pid, resource.RLIMIT_NPROC, there)
+    clients = [waiting(daemon) for _ in range(12)]
+    daemon.wait_log('cannot fork a worker.*: Resource temporarily unavailable')
+    checker = only(daemon, '^durward: checker$')
+    os.kill(checker, signal.SIGKILL)
+    os.kill(only(daemon, '^durward: clerk$'), signal.SIGKILL)
+    clients += [waiting(daemon) for _ in range(4)]
+    quiet_until = time.monotonic() + 2.5    # of tries, a second apart at most
+    while time.monotonic() < quiet_until:
+        equal(exchange(standing, b'still', 5), b'still')
+        check(alive(daemon.pid), 'the master is gone')
+        time.sleep(0.1)
+    check(len(daemon.log_lines('cannot fork a worker')) <= 1 and
+          len(daemon.log_lines('cannot fork the')) <= 2,
+          'it repeats itself: %s', daemon.log_lines('cannot fork'))
+    limit(daemon.pid, resource.RLIMIT_NPROC, UNLIMITED)
+    begun = time.monotonic()
+    for s in clients:
+        served(s, 5)
+    check(time.monotonic() - begun < 5, 'they waited on')
+    daemon.wait_log('workers can be forked again')
+    check(only(daemon, '^durward: checker$') != checker, 'the old checker')
+    wait_for(lambda: daemon.ctl('ping').returncode == 0, 5, 'the clerk')
+    standing.close()
+
+
+# -- descriptors
+
+def test_a_worker_cannot_accept():
+    """Who waits in accept has a descriptor for one more client already; then
+    there is none, and clients wait."""
+    daemon, _ = start()
+    standing = opened(daemon)
+    wait_for(lambda: len(daemon.workers()) >= 4, 5, 'four spares')
+    lowest = free_descriptors(daemon.workers()[0], 1)[0]
+    for pid in [daemon.pid] + daemon.workers():     # and who is forked yet
+        limit(pid, resource.RLIMIT_NOFILE, lowest)
+    for _ in range(20):
+        s = waiting(daemon)
+        if not select.select([s], [], [], 1)[0]:
+            break
+        equal(alert(read_all(s)), ALERT_INTERNAL_ERROR)
+    else:
+        check(False, 'none was made to wait')
+    equal(exchange(standing, b'still', 5), b'still')
+    daemon.wait_log('https: cannot accept a client: Too many open files')
+    equal(len(daemon.log_lines('Too many open files')), 2, 'lines about it')
+    for pid in [daemon.pid] + daemon.workers():
+        limit(pid, resource.RLIMIT_NOFILE, UNLIMITED)
+    served(s, 3)
+    standing.close()
+
+
+def test_a_worker_cannot_connect():
+    daemon, _ = start()
+    wait_for(lambda: len(daemon.workers()) >= 4, 5, 'four spares')
+    idle = daemon.workers()
+    for pid in idle:
+        limit(pid, resource.RLIMIT_NOFILE, free_descriptors(pid, 2)[1])
+    for _ in range(3):
+        equal(alert(ask(daemon.port('https'), simple_hello(NAME))),
+              ALERT_INTERNAL_ERROR)
+    daemon.wait_log('cannot make a connection to a server: Too many open files')
+    equal(len(daemon.log_lines('Too many open files')), 1, 'lines about it')
+    equal(daemon.server_state(BACKEND, 'echo'), 'UP')
+    for pid in idle:
+        if alive(pid):
+            limit(pid, resource.RLIMIT_NOFILE, UNLIMITED)
+    opened(daemon).close()
+
+
+def test_the_checker_cannot_probe():
+    """That is no reason to call the servers DOWN."""
+    daemon, server = start()
+    wait_for(lambda: len(server.connections) > 3, 5, 'some probes')
+    pid = only(daemon, '^durward: checker$')
+    limit(pid, resource.RLIMIT_NOFILE, free_descriptors(pid, 1)[0])
+    daemon.wait_log('cannot probe servers.*: Too many open files')
+    before = len(server.connections)
+    time.sleep(1)           # ten probes, of which three failed would be DOWN
+    equal(len(server.connections), before, 'probes that came all the same')
+    equal(daemon.server_state(BACKEND, 'echo'), 'UP')
+    equal(len(daemon.log_lines('cannot probe')), 1, 'lines about it')
+    opened(daemon).close()
+    limit(pid, resource.RLIMIT_NOFILE, UNLIMITED)
+    wait_for(lambda: len(server.connections) > before + 3, 5, 'probes again')
+    server.stop()
+    daemon.wait_state(BACKEND, 'echo', 'DOWN')
+
+
+def test_the_master_has_no_descriptor_left():
+    daemon, _ = start()
+    standing = opened(daemon)
+    limit(daemon.pid, resource.RLIMIT_NOFILE, free_descriptors(daemon.pid, 1)[0])
+    daemon.write(CONF.replace('@before@', '') + 'listener "new" { bind = '
+                 '{"127.0.0.1:@new@"} protocol = "tls" default = "one.ingress" }\n')
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_log('Too many open files')
+    daemon.wait_log('the configuration in service stays')
+    os.kill(only(daemon, '^durward: clerk$'), signal.SIGKILL)
+    os.kill(only(daemon, '^durward: checker$'), signal.SIGKILL)
+    wait_for(lambda: daemon.workers('^durward: checker$'), 3, 'a checker')
+    opened(daemon).close()
+    daemon.wait_log("cannot make the clerk's socket")
+    limit(daemon.pid, resource.RLIMIT_NOFILE, UNLIMITED)
+    wait_for(lambda: daemon.ctl('ping').returncode == 0, 5, 'the clerk')
+    equal(daemon.ctl('reload').stderr, '', 'a reload')
+    equal(len(daemon.log_lines("the clerk's socket")), 1, 'lines about it')
+    connect(daemon.port('new')).close()
+    equal(exchange(standing, b'still', 5), b'still')
+    standing.close()
+
+
+# -- the disk
+
+def small_disk():
+    """A file system of 64 KiB, of which nobody else knows."""
+    need_root()
+    path = scratch()
+    if libc.unshare(CLONE_NEWNS) != 0 or \
+            libc.mount(b'none', b'/', None, MS_REC | MS_PRIVATE, None) != 0 or \
+            libc.mount(b'none', path.encode(), b'tmpfs', 0, b'size=64k') != 0:
+        skip('no file system can be mounted here')
+
+    class Mounted:
+        def close(self):
+            libc.umount2(path.encode(), 2)
+    own(Mounted())
+    os.chmod(path, 0o777)
+    return path
+
+
+def test_the_disk_under_the_log_is_full():
+    path = small_disk()
+    log = path + '/durward.log'
+    daemon, _ = start(log='file:' + log)
+    opened(daemon).close()
+
+    def lines(pattern):
+        with open(log, errors='replace') as f:
+            return [line for line in f.read().split('\n')
+                    if re.search(pattern, line)]
+    wait_for(lambda: lines(r'\{www'), 5, 'a line in the file')
+    with open(path + '/ballast', 'wb', buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(4096))
+        except OSError:
+            pass
+    # the page that the log ends in has some room yet
+    for _ in range(60):
+        opened(daemon).close()
+    daemon.wait_log('cannot write the log: No space left on device')
+    full = len(lines(r'\{www'))
+    check(full < 60, 'the disk never was full')
+    for _ in range(20):
+        opened(daemon).close()
+    equal(len(daemon.log_lines('cannot write the log')), 1, 'complaints')
+    os.unlink(path + '/ballast')
+    opened(daemon).close()
+    missing, = wait_for(lambda: lines('lines are missing'), 5,
+                        'the log to say what is missing')
+    check(int(re.search(r'(\d+) lines', missing).group(1)) >= 20, '%s', missing)
+    opened(daemon).close()
+    wait_for(lambda: len(lines(r'\{www')) >= full + 2, 5, 'new lines')
+    # one line may have been cut; the next one has a line of its own
+    whole = re.compile(r'[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ durward\[\d+\]: ')
+    for line in lines('.'):
+        check(whole.match(line), 'no line of its own: %r', line)
+        check(len(whole.findall(line)) == 1, 'two lines in one: %r', line)
+
+
+# -- births
+
+def no_chroot():
+    """Root, but what every worker's birth needs is not allowed."""
+    libc.prctl(PR_CAPBSET_DROP, CAP_SYS_CHROOT, 0, 0, 0)
+
+
+def test_who_dies_at_birth_is_tried_again_ever_later():
+    need_root()
+    daemon, _ = start(inside=no_chroot, ready=False)
+    lines = daemon.wait_log('died at birth', count=5, limit=15)
+    pauses = [int(re.search(r'trying again in (\d+) ms', line).group(1))
+              for line in lines]
+    equal(pauses[:5], [100, 200, 400, 800, 1600], 'pauses')
+    check(all(re.search(r'worker of https died at birth \(status 78\)', line)
+              for line in lines), '%s', lines)
+    daemon.wait_log('cannot chroot')
+    check(alive(daemon.pid) and not daemon.workers(), 'it goes on trying')
+
+
+def test_a_start_says_that_none_survives():
+    """Whoever waits for it to serve hears that it does not."""
+    need_root()
+    directory = scratch()
+    log = directory + '/log'
+    path = directory + '/durward.conf'
+    with open(path, 'w') as f:
+        f.write(preamble(directory, 'file:' + log) + MANY.replace(
+            '8443', str(free_port())) % 100)
+    run = subprocess.run([DURWARD, '-c', path], preexec_fn=no_chroot,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, timeout=30,
+                         universal_newlines=True)
+    equal(run.returncode, 1, 'exit status')
+    check('no worker survives its birth' in run.stderr, '%r', run.stderr)
+    with open(log) as f:
+        text = f.read()
+    check('cannot chroot' in text and 'giving up' in text, '%s', text)
+    pid = int(re.search(r'durward\[(\d+)\]: durward \S+ starts', text).group(1))
+    wait_for(lambda: not alive(pid), 5, 'it to be gone')
+    equal(sorted(os.listdir(directory)), ['durward.conf', 'log'], 'files left')
+
+
+def test_births_go_well_again():
+    """An illness that passes: the pauses end, clients are served."""
+    daemon, _ = start()
+    for _ in range(3):
+        for pid in daemon.workers():
+            try:
+                os.kill(pid, signal.SIGXCPU)    # none has served anybody yet
+            except ProcessLookupError:
+                pass
+        wait_for(lambda: daemon.workers(), 10, 'new workers')
+    daemon.wait_log(r'died at birth \(signal %d\)' % signal.SIGXCPU)
+    opened(daemon, 10).close()
+    wait_for(lambda: len(daemon.workers()) >= 4, 10, 'four spares')
+
+
+# -- said before it happens
+
+def warnings(conf, inside=None):
+    path = scratch() + '/durward.conf'
+    with open(path, 'w') as f:
+        f.write(conf)
+    run = subprocess.run([DURWARD, '-t', '-c', path], preexec_fn=inside,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, universal_newlines=True,
+                         timeout=30)
+    equal((run.returncode, run.stdout), (0, path + ': ok\n'), run.stderr)
+    return run.stderr
+
+
+MANY = 'max-connections = %d\n' + CONF.replace('@before@', '').replace(
+    '@https@', '8443').replace('@server@', '1')
+
+
+def test_warned_of_too_few_processes():
+    def few():
+        resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
+    said = warnings(MANY % 2000, few)
+    check(re.search(r'max-connections = 2000 can need 20\d\d processes, but '
+                    r'RLIMIT_NPROC \(ulimit -u\) allows 100', said), '%s', said)
+    check('RLIMIT_NPROC' not in warnings(MANY % 20, few), 'warned for nothing')
+
+
+def test_warned_of_pid_max():
+    with open('/proc/sys/kernel/pid_max') as f:
+        most = int(f.read())
+    if most >= 1000000:
+        skip('no configuration can need as many')
+    said = warnings(MANY % 1000000)
+    check(re.search(r'can need 1000\d\d\d processes, but /proc/sys/kernel/'
+                    r'pid_max allows %d' % most, said), '%s', said)
+
+
+def test_warned_of_too_few_descriptors():
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+    said = warnings(MANY % 20, few)
+    check(re.search(r'the master can need \d+ descriptors, but RLIMIT_NOFILE '
+                    r'\(ulimit -n\) allows 20', said), '%s', said)
+    check('RLIMIT_NOFILE' not in warnings(MANY % 20), 'warned for nothing')
+
+
+def small_group():
+    """A control group that allows 150 tasks."""
+    need_root()
+    for root in '/sys/fs/cgroup/pids', '/sys/fs/cgroup':
+        path = '%s/durward-test-%d' % (root, os.getpid())
+        if not os.path.exists(root + '/cgroup.procs'):
+            continue
+        try:
+            os.mkdir(path)
+            with open(path + '/pids.max', 'w') as f:
+                f.write('150')
+            break
+        except OSError:
+            if os.path.isdir(path):
+                os.rmdir(path)
+    else:
+        skip('no control group can be made here')
+
+    class Group:
+        def close(self):
+            wait_for(lambda: os.rmdir(path) is None, 5, 'the group to be empty')
+    own(Group())
+    return path
+
+
+def test_warned_of_the_control_group():
+    path = small_group()
+
+    def enter():
+        with open(path + '/cgroup.procs', 'w') as f:
+            f.write('0')
+    said = warnings(MANY % 2000, enter)
+    check(re.search(r'can need 20\d\d processes, but the control group '
+                    r'\(pids\.max.*\) allows 150', said), '%s', said)
+
+
+main()
