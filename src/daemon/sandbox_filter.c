@@ -203,6 +203,8 @@ static const struct {
 	TCP_OPTION(TCP_USER_TIMEOUT),
 	{ SCMP_SYS(setsockopt), C, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY) } },
 	{ SCMP_SYS(getsockopt), W | S | C | R, 2, { IS(1, SOL_SOCKET), IS(2, SO_ERROR) } },
+	/* does a quiet peer owe us an answer */
+	{ SCMP_SYS(getsockopt), W, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_INFO) } },
 	{ SCMP_SYS(openat), R, 1, { NO_FLAG(2, O_ACCMODE | O_CREAT | O_TRUNC) } },
 	{ SCMP_SYS(open), R, 1, { NO_FLAG(1, O_ACCMODE | O_CREAT | O_TRUNC) } },
 	{ SCMP_SYS(ioctl), R, 1, { IS(1, FIONREAD) } },

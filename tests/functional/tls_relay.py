@@ -378,6 +378,18 @@ def test_a_slow_server_holds_the_client_back():
     equal(wrong, [], 'bytes that are not as they were sent')
 
 
+def test_quiet_connections_stand():
+    """Also past the moments when somebody looks whether they still do."""
+    server = EchoBackend()
+    daemon = Durward('tcp-keepalive = "1s"\n' + CONF, server=server.port,
+                     idle='1h')
+    with connect(daemon.port('https')) as s:
+        first = hello()
+        equal(exchange(s, first, len(first)), first)
+        time.sleep(3.5)     # three looks, a second apart
+        equal(exchange(s, b'still', 5), b'still')
+
+
 def test_forty_connections_side_by_side():
     server = EchoBackend()
     daemon = start(server)
