@@ -58,14 +58,19 @@ connect_udp(const struct addr *a)
 static void
 complain(struct log_sink *s)
 {
+	char text[200];
 	int64_t now = clock_ms();
+	int n;
 	uint64_t lost = atomic_fetch_add_explicit(s->lost, 1, memory_order_relaxed) + 1;
 
 	if (s->kind == LOG_SINK_STDERR || (s->complained_ms != 0 && now - s->complained_ms < 60000))
 		return;
 	s->complained_ms = now;
-	dprintf(STDERR_FILENO, "durward: cannot write the log: %s (%llu lines lost so far)\n",
+	/* not dprintf, which asks first what stderr is: the jail forbids it */
+	n = snprintf(text, sizeof(text), "durward: cannot write the log: %s (%llu lines lost so far)\n",
 	    strerror(errno), (unsigned long long)lost);
+	if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1) < 0)
+		errno = 0;	/* nobody left to tell */
 }
 
 /*

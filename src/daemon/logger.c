@@ -66,9 +66,8 @@ hear_master(int master_fd, struct log_sink *sink, bool *leaving)
 	return true;
 }
 
-/* Hand on the whole lines in buf[0..len); returns how much they were. */
-static size_t
-take_lines(struct log_sink *sink, const char *buf, size_t len)
+size_t
+logger_take(struct log_sink *sink, const char *buf, size_t len)
 {
 	size_t at = 0;
 	const char *end;
@@ -103,7 +102,7 @@ logger_run(int pipe_fd, int master_fd, struct log_sink *sink)
 		if (n < 0)
 			continue;
 		have += (size_t)n;
-		used = take_lines(sink, buf, have);
+		used = logger_take(sink, buf, have);
 		if (used == 0 && have == sizeof(buf))
 			used = have;	/* no line is that long: a torn record */
 		memmove(buf, buf + used, have - used);

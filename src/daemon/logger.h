@@ -13,6 +13,9 @@
  * says so.  From master_fd (SOCK_SEQPACKET) come new log files, as descriptors. */
 void logger_run(int pipe_fd, int master_fd, struct log_sink *sink);
 
+/* Write the whole lines in buf[0..len); returns how much they were. */
+size_t logger_take(struct log_sink *sink, const char *buf, size_t len);
+
 /* For the master: hand the logger a log file that was opened anew.  0, -1. */
 int logger_send_file(int master_fd, int file);
 

@@ -317,6 +317,22 @@ look_stop(struct master *m, int64_t now)
 	return left == 0;
 }
 
+/* What the log would have said, to whom we tell that we give up: what hinders
+ * workers may hinder the logger. */
+static void
+say_unheard(struct master *m)
+{
+	struct log_sink here = m->sink;
+	struct pollfd pfd = { m->log_pipe[0], POLLIN, 0 };
+	static char buf[16384];
+	ssize_t n;
+
+	here.kind = LOG_SINK_STDERR;
+	/* only where a logger died: a living one takes it all */
+	if (m->logger_after != 0 && poll(&pfd, 1, 0) > 0 && (n = read(m->log_pipe[0], buf, sizeof(buf))) > 0)
+		logger_take(&here, buf, (size_t)n);
+}
+
 /*
  * Workers die at birth, and somebody waits to hear that we serve: they hear
  * that we do not.  In the foreground nobody waits, and we go on trying.
@@ -331,6 +347,7 @@ give_up(struct master *m)
 		m->hopeless = false;
 		return false;
 	}
+	say_unheard(m);
 	dprintf(STDERR_FILENO, "durward: no worker survives its birth; the log says why\n");
 	log_errx("no worker survives its birth: giving up");
 	if (m->inherited == NULL) {

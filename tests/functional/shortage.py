@@ -5,6 +5,7 @@ stays served, the log says so now and again and not at every try, and with
 what was missing everything comes back by itself."""
 
 import ctypes
+import errno
 import os
 import re
 import resource
@@ -16,14 +17,14 @@ import time
 
 from lib import (ALERT_INTERNAL_ERROR, DURWARD, Durward, EchoBackend, alert,
                  alive, ask, check, connect, equal, exchange, free_port, main,
-                 own, read_all, read_until, scratch, simple_hello, skip,
+                 own, read_until, scratch, simple_hello, skip,
                  wait_for)
 from lib.daemon import preamble
+from lib.forbid import ACCEPT4, CAPSET, forbid
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
 UNLIMITED = resource.RLIM_INFINITY
-PR_CAPBSET_DROP, CAP_SYS_CHROOT = 24, 18
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 CONF = '''
@@ -165,19 +166,19 @@ def test_a_worker_cannot_accept():
     standing = opened(daemon)
     wait_for(lambda: len(daemon.workers()) >= 4, 5, 'four spares')
     lowest = free_descriptors(daemon.workers()[0], 1)[0]
-    for pid in [daemon.pid] + daemon.workers():     # and who is forked yet
-        limit(pid, resource.RLIMIT_NOFILE, lowest)
-    for _ in range(20):
+    for _ in range(40):
+        for pid in daemon.workers():
+            limit(pid, resource.RLIMIT_NOFILE, lowest)
         s = waiting(daemon)
-        if not select.select([s], [], [], 1)[0]:
+        if not select.select([s], [], [], 0.7)[0]:
             break
-        equal(alert(read_all(s)), ALERT_INTERNAL_ERROR)
+        s.close()
     else:
         check(False, 'none was made to wait')
     equal(exchange(standing, b'still', 5), b'still')
     daemon.wait_log('https: cannot accept a client: Too many open files')
     equal(len(daemon.log_lines('Too many open files')), 2, 'lines about it')
-    for pid in [daemon.pid] + daemon.workers():
+    for pid in daemon.workers():
         limit(pid, resource.RLIMIT_NOFILE, UNLIMITED)
     served(s, 3)
     standing.close()
@@ -297,50 +298,55 @@ def test_the_disk_under_the_log_is_full():
     wait_for(lambda: len(lines(r'\{www')) >= full + 2, 5, 'new lines')
     # one line may have been cut; the next one has a line of its own
     whole = re.compile(r'[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ durward\[\d+\]: ')
-    for line in lines('.'):
-        check(whole.match(line), 'no line of its own: %r', line)
-        check(len(whole.findall(line)) == 1, 'two lines in one: %r', line)
+    cut = [line for line in lines('.') if not whole.match(line)]
+    check(len(cut) <= 1, 'cut lines: %s', cut)
+    check(all(len(whole.findall(line)) <= 1 for line in lines('.')),
+          'two lines in one')
 
 
 # -- births
 
-def no_chroot():
-    """Root, but what every worker's birth needs is not allowed."""
-    libc.prctl(PR_CAPBSET_DROP, CAP_SYS_CHROOT, 0, 0, 0)
+def without(call, error):
+    """For a daemon's start: this call cannot be had, which the master does
+    not find out by trying it beforehand."""
+    need_root()
+    if call is None:
+        skip('what is the number of that call here?')
+    return lambda: forbid(call, error)
 
 
 def test_who_dies_at_birth_is_tried_again_ever_later():
-    need_root()
-    daemon, _ = start(inside=no_chroot, ready=False)
+    daemon, _ = start(inside=without(ACCEPT4, errno.ENOSYS), ready=False)
     lines = daemon.wait_log('died at birth', count=5, limit=15)
     pauses = [int(re.search(r'trying again in (\d+) ms', line).group(1))
               for line in lines]
     equal(pauses[:5], [100, 200, 400, 800, 1600], 'pauses')
-    check(all(re.search(r'worker of https died at birth \(status 78\)', line)
+    check(all(re.search(r'worker of https died at birth \(status 75\)', line)
               for line in lines), '%s', lines)
-    daemon.wait_log('cannot chroot')
-    check(alive(daemon.pid) and not daemon.workers(), 'it goes on trying')
+    daemon.wait_log('https: accept: Function not implemented')
+    check(alive(daemon.pid), 'the master gave up')
 
 
 def test_a_start_says_that_none_survives():
-    """Whoever waits for it to serve hears that it does not."""
-    need_root()
+    """Whoever waits for it to serve hears that it does not, and why: also
+    where even the logger cannot be born."""
+    inside = without(CAPSET, errno.EPERM)
     directory = scratch()
     log = directory + '/log'
     path = directory + '/durward.conf'
     with open(path, 'w') as f:
         f.write(preamble(directory, 'file:' + log) + MANY.replace(
             '8443', str(free_port())) % 100)
-    run = subprocess.run([DURWARD, '-c', path], preexec_fn=no_chroot,
+    run = subprocess.run([DURWARD, '-c', path], preexec_fn=inside,
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, timeout=30,
                          universal_newlines=True)
     equal(run.returncode, 1, 'exit status')
-    check('no worker survives its birth' in run.stderr, '%r', run.stderr)
-    with open(log) as f:
-        text = f.read()
-    check('cannot chroot' in text and 'giving up' in text, '%s', text)
-    pid = int(re.search(r'durward\[(\d+)\]: durward \S+ starts', text).group(1))
+    check('no worker survives its birth' in run.stderr and
+          'cannot give up privileges: Operation not permitted' in run.stderr,
+          '%s', run.stderr)
+    pid = int(re.search(r'durward\[(\d+)\]: durward \S+ starts',
+                        run.stderr).group(1))
     wait_for(lambda: not alive(pid), 5, 'it to be gone')
     equal(sorted(os.listdir(directory)), ['durward.conf', 'log'], 'files left')
 
