@@ -12,6 +12,7 @@ from .census import Census, ledger, wrong_counts
 from .certs import Certs
 from .clients import (alert, ask, connect, curl, exchange, http_request,
                       read_all, read_until, s_client, tls_get)
+from .crowd import Crowd
 from .daemon import CTL, DURWARD, SRCDIR, Durward, run_durward, write_conf
 from .haproxy import HAProxy
 from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
