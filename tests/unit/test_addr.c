@@ -34,7 +34,6 @@ static const struct {
 	{ "[2001:db8::1]", "2001:db8::1", ADDR_IPV6 },
 	{ "::", "::", ADDR_IPV6 },
 	{ "::1", "::1", ADDR_IPV6 },
-	{ "::192.0.2.1", "::192.0.2.1", ADDR_IPV6 },
 	{ "fe80::1", "fe80::1", ADDR_IPV6 },
 };
 

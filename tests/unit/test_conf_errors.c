@@ -148,7 +148,7 @@ static const struct {
 	{ "an IPv6 address that is none", CONF_HELP_CLUSTER("a", "\"[::1\", \"[::g]\", \"[::1]:80\", \"[\""),
 	  { "f:1: hosts = \"[::1\": not an IPv6...", "f:1: hosts = \"[::g]\": not an IPv6...",
 	    "f:1: hosts = \"[::1]:80\": not an IPv6...", "f:1: hosts = \"[\": not an IPv6..." } },
-	{ "a bad regex", CONF_HELP_CLUSTER("a", "\"~a(b\""), { "f:1: hosts = \"~a(b\": Unmatched ( or \\(" } },
+	{ "a bad regex", CONF_HELP_CLUSTER("a", "\"~a(b\""), { "f:1: hosts = \"~a(b\": ..." } },
 	{ "an empty regex", CONF_HELP_CLUSTER("a", "\"x.example\",\n\"~\""),
 	  { "f:2: hosts = \"~\": a regular expression is missing; for every name, write \"*\"" } },
 	{ "bad addresses", "cluster \"a\" { service \"https\" { hosts = {\"a\"} servers = {\"1.2.3.256\", \"a b\", \"1.2.3.4:0\", \"=1.2.3.4\",\n\"a/b=1.2.3.4\", \"x=\"} } }\n",

@@ -232,7 +232,7 @@ static size_t
 check_splits(const char *name, const char *text, size_t len, enum asked asked,
     enum http_verdict verdict)
 {
-	char buf[1024];
+	static char buf[1024];
 	enum http_verdict v;
 	size_t cut, i;
 
