@@ -474,13 +474,34 @@ answer_clerk(struct master *m)
 		begin_stop(m, "durwardctl stop");
 }
 
+static void
+not_later(int64_t *next, int64_t than, int64_t now)
+{
+	if (than > now && than < *next)
+		*next = than;
+}
+
 /* How long there is nothing to do, unless something happens. */
 static int
 pause_ms(const struct master *m, int64_t now)
 {
-	bool delayed = m->draining && !m->closed && m->drain_end < m->tick;
+	int64_t next = m->tick;
+	unsigned i;
 
-	return m->ready ? clock_left(delayed ? m->drain_end : m->tick, now) : 5;
+	if (!m->ready)
+		return 5;
+	if (m->draining && !m->closed && m->drain_end < next)
+		next = m->drain_end;
+	/* who died or could not be forked is due again */
+	if (m->checker == 0)
+		not_later(&next, m->checker_after, now);
+	if (m->clerk == 0)
+		not_later(&next, m->clerk_after, now);
+	if (m->logger == 0)
+		not_later(&next, m->logger_after, now);
+	for (i = 0; i < m->gen->npool; i++)
+		not_later(&next, m->gen->pool[i].not_before, now);
+	return clock_left(next, now);
 }
 
 int

@@ -360,20 +360,67 @@ def test_kill_9_of_a_worker_harms_nobody_else():
         clients[i].works()
     Client(daemon).works()
     wait_for(lambda: not alive(pid), 5, 'the dead worker to be reaped')
+    daemon.wait_log(r'worker %d of https was killed by signal 9 \(Killed\) while '
+                    r'relaying 127\.0\.0\.1:%d %s: \d+ bytes in, \d+ out' %
+                    (pid, clients[2].port(), re.escape(NAME)))
 
 
 def test_kill_9_of_the_checker_is_mended():
-    daemon, server = start()
+    """It is back within two seconds, and knows what the first one knew: who
+    is DOWN, since when, and why; who is in DRAIN."""
+    server, other = EchoBackend(), EchoBackend()
+    daemon = Durward(CONF.replace('servers   = {', 'servers   = {'
+                                  '"gone=127.0.0.1:@gone@", "b=127.0.0.1:@b@", '),
+                     server=server.port, b=other.port, drain='30s')
+    daemon.wait_state('one.ingress.https', 'gone', 'DOWN')
+    equal(daemon.ctl('drain', '*/b').returncode, 0)
 
-    def checker():
-        found = daemon.workers(r'^durward: checker$')
-        return found and found[0]
-    first = wait_for(checker, 5, 'the checker')
-    os.kill(first, signal.SIGKILL)
-    wait_for(lambda: checker() not in (None, [], first), 10, 'another checker')
+    def table():
+        return {row['server']: (row['state'], row['check'])
+                for row in daemon.json('status')}
+
+    def down_for():
+        return [row['since'] for row in daemon.json('status')
+                if row['server'] == 'gone'][0]
+    wait_for(lambda: 'INI' not in [result for _, result in table().values()], 5,
+             'a first probe of each')
+    before, begun = table(), time.monotonic()
+    known = down_for()
+    for _ in range(3):
+        first, = daemon.workers(r'^durward: checker$')
+        os.kill(first, signal.SIGKILL)
+        # at once: what is shown does not wait for the next one
+        equal(table(), before, 'the table without a checker')
+        killed = time.monotonic()
+        wait_for(lambda: daemon.workers(r'^durward: checker$') not in
+                 ([], [first]), 2, 'another checker')
+        check(time.monotonic() - killed < 2, 'it took too long')
+        probes = len(server.connections)
+        wait_for(lambda: len(server.connections) > probes + 1, 5, 'its probes')
+        equal(table(), before, 'the table with the next one')
+    check(down_for() >= known + int(time.monotonic() - begun) - 1,
+          'it is DOWN anew')
+    equal(len(daemon.log_lines('Server .* is (UP|DOWN), reason: Layer')), 1,
+          'lines about changes')
     Client(daemon).works()
     server.stop(abort=False)
     daemon.wait_state('one.ingress.https', 'echo', 'DOWN')
+
+
+def test_kill_9_of_the_others_is_mended():
+    daemon, _ = start()
+    client = Client(daemon)
+    for name in 'logger', 'clerk':
+        first, = daemon.workers(r'^durward: %s$' % name)
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: daemon.workers(r'^durward: %s$' % name) not in
+                 ([], [first]), 3, 'another ' + name)
+        daemon.wait_log('the %s was killed by signal 9' % name)
+    wait_for(lambda: daemon.ctl('ping').returncode == 0, 5, 'the clerk')
+    client.works()
+    port = client.port()
+    client.s.close()
+    daemon.wait_log(r'127\.0\.0\.1:%d ' % port)
 
 
 def test_the_master_killed_connections_finish():

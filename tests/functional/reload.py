@@ -169,6 +169,26 @@ def test_a_listener_may_come_back_at_once():
             equal((run.returncode, run.stderr), (0, ''))
 
 
+def listening(pid):
+    """The sockets that listen, by inode."""
+    with open('/proc/net/tcp') as f:
+        inodes = {row.split()[9] for row in list(f)[1:] if row.split()[3] == '0A'}
+    links = [os.readlink('/proc/%d/fd/%s' % (pid, fd))
+             for fd in os.listdir('/proc/%d/fd' % pid)]
+    return sorted(inodes.intersection(link[8:-1] for link in links
+                                      if link.startswith('socket:[')))
+
+
+def test_unchanged_sockets_stay_open():
+    daemon, _ = start()
+    before = listening(daemon.pid)
+    equal(len(before), 1, 'sockets that listen')
+    for i in range(3):
+        daemon.write(CONF, name='other%d' % i)
+        equal(daemon.ctl('reload').returncode, 0)
+        equal(listening(daemon.pid), before, 'sockets that listen')
+
+
 def test_a_listener_that_goes_is_closed():
     daemon, _ = start()
     with_two = CONF + 'listener "two" { bind = {"127.0.0.1:@two@"} ' \
