@@ -225,17 +225,7 @@ def test_usr2_replaces_the_executable_under_load():
     for _ in range(2):
         shutil.copy(DURWARD, binary + '.new')
         os.rename(binary + '.new', binary)
-        old = daemon.pid
-        daemon.signal(signal.SIGUSR2)
-
-        def another():
-            try:
-                return daemon.pid_from_file() != old
-            except ValueError:
-                return False
-        wait_for(another, 20, 'another pid in the file')
-        daemon.follow()
-        daemon.wait_ready()
+        old = daemon.renew()
         load.wait_served(50)
         equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
     load.stop()

@@ -4,6 +4,7 @@
 
 import base64
 import csv
+import fnmatch
 import html.parser
 import io
 import json
@@ -14,8 +15,8 @@ import subprocess
 import time
 import urllib.request
 
-from lib import (Durward, EchoBackend, ask, check, connect, equal, exchange,
-                 free_port, http_request, main, read_all, run_durward, scratch,
+from lib import (SRCDIR, Durward, EchoBackend, HttpBackend, ask, check, connect, equal,
+                 exchange, free_port, http_request, main, read_all, run_durward, scratch,
                  simple_hello, skip, wait_for)
 
 URI = '/haproxy?stats'
@@ -218,6 +219,33 @@ def test_csv_has_haproxys_columns():
     for line in ours[:-1]:
         equal(line.count(','), theirs[0].count(','), 'columns')
         check(line.endswith(','), '%r', line)
+
+
+def test_columns_that_are_always_empty():
+    """README names them; each other one says something in some row."""
+    with open(SRCDIR + '/README') as f:
+        text = f.read()
+    named = text[text.index('Always empty:'):text.index('URI;json', text.index('Always empty:'))]
+    patterns = named.split()[2:]
+    server = HttpBackend()
+    daemon = Durward('''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+listener "http" { bind = {"127.0.0.1:@http@"} protocol = "http" }
+listener "stats" { bind = {"127.0.0.1:@stats@"} protocol = "stats" uri = "/s" }
+cluster "one" { service "ingress" { listeners = {"https", "http"} hosts = {"*.example.org"}
+    servers = {"echo=127.0.0.1:@echo@", "gone=127.0.0.1:@gone@"} balance = "roundrobin"
+    check { type = "http" interval = "200ms" timeout = "1s" } } }
+''', echo=server.port, gone=free_port())
+    daemon.wait_state('one.ingress.https', 'gone', 'DOWN')
+    wait_for(lambda: daemon.json('status')[0]['check'].startswith('L7'), 10, 'a check')
+    ask(daemon.port('https'), simple_hello('nope.test'))
+    equal(http_request(daemon.port('http'), 'www.example.org')[0], 200)
+    rows = list(csv.DictReader(io.StringIO(good(daemon, '/s;csv', extra='')[1][2:])))
+    for column in rows[0]:
+        if not column or column == '-':
+            continue
+        empty = all(row[column] == '' for row in rows)
+        equal(empty, any(fnmatch.fnmatch(column, p) for p in patterns), column)
 
 
 def test_a_password_is_asked_for():

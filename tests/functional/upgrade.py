@@ -65,17 +65,7 @@ def test_usr2_at_200_connections_a_second():
     rate.wait_served(100)
     shutil.copy(DURWARD, binary + '.new')
     os.rename(binary + '.new', binary)
-    old = daemon.pid
-    daemon.signal(signal.SIGUSR2)
-
-    def another():
-        try:
-            return daemon.pid_from_file() != old
-        except ValueError:
-            return False
-    wait_for(another, 20, 'another pid in the file')
-    daemon.follow()
-    daemon.wait_ready()
+    old = daemon.renew()
     equal(procs.title(daemon.pid), 'durward: master')
     before = len(a.clients())
     rate.wait_served(300)

@@ -121,6 +121,22 @@ class Durward:
         self.sessions.add(os.getsid(self.pid))
         return old
 
+    def renew(self, limit=20):
+        """USR2: the executable that is on disk now takes over.  Returns the pid
+        of the master that made way."""
+        old = self.pid
+        self.signal(signals.SIGUSR2)
+
+        def another():
+            try:
+                return self.pid_from_file() != old
+            except ValueError:
+                return False        # it is being written
+        wait_for(another, limit, 'another pid in the file')
+        self.follow()
+        self.wait_ready()
+        return old
+
     def pid_from_file(self):
         with open(os.path.join(self.dir, 'durward.pid')) as f:
             return int(f.read().strip())
