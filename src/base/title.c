@@ -72,8 +72,11 @@ title_init(int argc, char ***argv, const char *path)
 	}
 	new_argv = copy_list(*argv);
 	new_environ = copy_list(environ);
-	if (new_argv == NULL || new_environ == NULL)
+	if (new_argv == NULL || new_environ == NULL) {
+		free(new_argv);
+		free(new_environ);
 		return;
+	}
 	*argv = argv_copy = new_argv;
 	environ = environ_copy = new_environ;
 	unsetenv(PADDING);

@@ -24,7 +24,7 @@ struct conf_chunk {
 	_Alignas(16) char data[];
 };
 
-static void
+static _Noreturn void
 out_of_memory(struct conf_mem *m)
 {
 	if (m->oom != NULL)
