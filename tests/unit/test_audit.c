@@ -122,6 +122,7 @@ START_TEST(one_that_is_off_is_put_right)
 		ck_assert_int_eq(audit_look(&audit, &state.shared), AUDIT_MENDED);
 		all_are(1);
 		ck_assert_int_eq(audit_look(&audit, &state.shared), AUDIT_CLEAN);
+		state_help_end(&state);
 	}
 }
 END_TEST
