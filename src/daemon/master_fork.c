@@ -257,6 +257,9 @@ master_start_logger(struct master *m)
 		title_set("logger");
 		/* it must outlive all others: it ends when nobody is left to write */
 		signal(SIGTERM, SIG_IGN);
+		/* a complaint to a stderr that is a file may be more than its jail
+		 * allows: then nobody hears it, and the log goes on */
+		signal(SIGXFSZ, SIG_IGN);
 		log_use_pipe(-1, NULL);
 		if (sandbox_enter(&m->sandbox, &need) != 0)
 			_exit(EX_CONFIG);
