@@ -228,7 +228,9 @@ main(int argc, char **argv)
 		printf("%s: ok\n", o.conf);
 		return EXIT_OK;
 	}
-	if (!o.foreground && getenv("DURWARD_UPGRADE") == NULL)
+	if (o.foreground)
+		detach_stdio();
+	else if (getenv("DURWARD_UPGRADE") == NULL)
 		m.detach_fd = detach_begin();
 	if (master_start(&m, c) != 0)
 		return EXIT_ERROR;

@@ -17,9 +17,8 @@
 
 static bool detached;
 
-/* All of the first three but stderr: it may still have something to say. */
-static void
-open_null(void)
+void
+detach_stdio(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -55,7 +54,7 @@ detach_begin(void)
 	setsid();
 	if (chdir("/") != 0)
 		log_warn("chdir /");
-	open_null();
+	detach_stdio();
 	detached = true;
 	return fd[1];
 }

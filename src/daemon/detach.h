@@ -7,6 +7,10 @@
  * that.  Returns in the child: a descriptor for detach_done. */
 int detach_begin(void);
 
+/* Standard input and output to /dev/null: nobody here reads, or prints.  Not
+ * stderr, which may still have something to say. */
+void detach_stdio(void);
+
 /* In a child of the daemon: let go of the terminal too, if this is no
  * foreground run.  Else whoever waits for the end of our output (a pipe, ssh,
  * $(...)) would wait for the last worker. */

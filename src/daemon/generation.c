@@ -124,6 +124,7 @@ generation_open(struct conf *c, struct shared *s, const struct generation_from *
 		return NULL;
 	}
 	g->conf = c;
+	conf_share_secrets(c, false);	/* whoever needs them is forked with them */
 	for (l = 0; l < c->nlistener; l++)
 		n += c->listener[l].nbind;
 	g->pool = calloc(n + 1, sizeof(*g->pool));

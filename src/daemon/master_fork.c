@@ -88,6 +88,7 @@ static int
 fork_worker(struct master *m, struct pool *p)
 {
 	uint32_t listener = m->gen->map->listener[p->listener];
+	bool is_stats = m->gen->conf->listener[p->listener].protocol == CONF_STATS;
 	int slot = shared_take_worker(&m->shared);
 	struct worker_slot *w;
 	pid_t master = getpid(), pid;
@@ -99,8 +100,12 @@ fork_worker(struct master *m, struct pool *p)
 	w->listener = listener;
 	w->pool = p->slot;
 	atomic_fetch_add(&m->shared.pool[p->slot].idle, 1);
+	if (is_stats)
+		conf_share_secrets(m->gen->conf, true);
 	if ((pid = fork()) == 0)
 		worker_child(m, p, (uint32_t)slot, master);
+	if (is_stats)
+		conf_share_secrets(m->gen->conf, false);
 	if (pid < 0 || children_add(pid, CHILD_WORKER, (uint32_t)slot) != 0) {
 		if (pid > 0)
 			kill(pid, SIGKILL);	/* no memory to know it by */
@@ -114,7 +119,7 @@ fork_worker(struct master *m, struct pool *p)
 	children_find(pid)->pool = p->slot;
 	m->listener_workers[listener]++;
 	m->pool_workers[p->slot]++;
-	if (m->gen->conf->listener[p->listener].protocol != CONF_STATS) {
+	if (!is_stats) {
 		children_find(pid)->counts = true;
 		m->workers++;
 	}

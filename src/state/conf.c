@@ -7,6 +7,7 @@
 #include "config.h"
 #include "state/conf.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +41,8 @@ conf_new(const char *path, struct conf_load *l)
 	return l->conf;
 }
 
-struct conf *
-conf_load(const char *path, conf_report *error, conf_report *warn, void *arg)
+static struct conf *
+load(const char *path, conf_report *error, conf_report *warn, void *arg)
 {
 	struct conf_load *l = calloc(1, sizeof(*l));
 	struct conf *c = NULL;
@@ -72,6 +73,53 @@ oom:
 	}
 	free(l);
 	return NULL;
+}
+
+/*
+ * A clear password passes through libconfuse and stdio, who give its memory
+ * back as it is; every process that is forked later would inherit it.  glibc
+ * can overwrite what is freed, except for the few small pieces that it keeps
+ * at hand: those are taken and wiped.  With another C library some copies stay.
+ */
+static void
+wipe_what_is_freed(bool on)
+{
+#ifdef M_PERTURB
+	mallopt(M_PERTURB, on ? 0xa5 : 0);
+#else
+	(void)on;
+#endif
+}
+
+#define AT_HAND		8	/* pieces of a size, and one more */
+#define SMALL_MOST	1040	/* bytes of the largest */
+
+static void
+wipe_small_pieces(void)
+{
+	void *piece[AT_HAND];
+	size_t size;
+	int i;
+
+	for (size = 16; size <= SMALL_MOST; size += 16) {
+		for (i = 0; i < AT_HAND; i++)
+			if ((piece[i] = malloc(size)) != NULL)
+				explicit_bzero(piece[i], size);
+		for (i = 0; i < AT_HAND; i++)
+			free(piece[i]);
+	}
+}
+
+struct conf *
+conf_load(const char *path, conf_report *error, conf_report *warn, void *arg)
+{
+	struct conf *c;
+
+	wipe_what_is_freed(true);
+	c = load(path, error, warn, arg);
+	wipe_what_is_freed(false);
+	wipe_small_pieces();
+	return c;
 }
 
 void

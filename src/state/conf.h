@@ -186,6 +186,10 @@ typedef void conf_report(void *arg, const char *message);
 struct conf *conf_load(const char *path, conf_report *error, conf_report *warn, void *arg);
 void conf_free(struct conf *c);
 
+/* Whether processes that are forked from now on get the stats passwords' hashes
+ * (at first they do).  One that does not must not look at them. */
+void conf_share_secrets(const struct conf *c, bool share);
+
 /* -T: the effective configuration, every default filled in; parses back to
  * the same.  Returns 0, -1 where writing failed. */
 int conf_print(const struct conf *c, FILE *out);

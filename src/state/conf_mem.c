@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #define XXH_INLINE_ALL	/* no library to map into every worker */
 #include <xxhash.h>
 
@@ -45,9 +46,14 @@ conf_mem_fini(struct conf_mem *m)
 
 	for (c = m->chunk; c != NULL; c = next) {
 		next = c->next;
+		explicit_bzero(c->data, c->used);
 		free(c);
 	}
 	m->chunk = NULL;
+	if (m->secret != NULL)
+		munmap(m->secret, CONF_SECRETS);
+	m->secret = NULL;
+	m->secret_used = 0;
 }
 
 void *
@@ -112,6 +118,32 @@ conf_printf(struct conf_mem *m, const char *fmt, ...)
 	vsnprintf(p, (size_t)len + 1, fmt, ap);
 	va_end(ap);
 	return p;
+}
+
+char *
+conf_secret(struct conf_mem *m, const char *s)
+{
+	size_t len = strlen(s) + 1;
+	char *p;
+
+	if (m->secret == NULL) {
+		p = mmap(NULL, CONF_SECRETS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			out_of_memory(m);
+		m->secret = p;
+	}
+	if (len > CONF_SECRETS - m->secret_used)
+		out_of_memory(m);
+	p = memcpy(m->secret + m->secret_used, s, len);
+	m->secret_used += len;
+	return p;
+}
+
+void
+conf_share_secrets(const struct conf *c, bool share)
+{
+	if (c->memory->secret != NULL)
+		madvise(c->memory->secret, CONF_SECRETS, share ? MADV_DOFORK : MADV_DONTFORK);
 }
 
 void

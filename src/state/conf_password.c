@@ -41,18 +41,16 @@ make_setting(char *setting, size_t size)
 	return true;
 }
 
-bool
-conf_parse_password(struct conf_mem *m, const char *text, char **hash, const char **why)
+/* What crypt_r makes of it is wiped, but for the hash. */
+static bool
+hash_with(struct conf_mem *m, struct crypt_data *data, const char *text, char **hash, const char **why)
 {
-	struct crypt_data *data = conf_alloc(m, sizeof(*data));
 	char setting[64];
 	const char *made;
 
-	*hash = conf_strdup(m, *text == '$' ? text : "");
-	if (*text == '\0')
-		return true;
 	if (*text == '$') {
 		*why = "it begins like a crypt(3) hash, but is none that this system knows";
+		*hash = conf_secret(m, text);
 		return hash_is_good(crypt_r("", text, data));
 	}
 	*why = "it can't be hashed on this system";
@@ -61,6 +59,21 @@ conf_parse_password(struct conf_mem *m, const char *text, char **hash, const cha
 	made = crypt_r(text, setting, data);
 	if (!hash_is_good(made))
 		return false;
-	*hash = conf_strdup(m, made);
+	*hash = conf_secret(m, made);
 	return true;
+}
+
+bool
+conf_parse_password(struct conf_mem *m, const char *text, char **hash, const char **why)
+{
+	/* not on the stack, for its size, nor in m, for what it holds */
+	static struct crypt_data data;
+	bool good;
+
+	*hash = conf_strdup(m, "");
+	if (*text == '\0')
+		return true;
+	good = hash_with(m, &data, text, hash, why);
+	explicit_bzero(&data, sizeof(data));
+	return good;
 }

@@ -23,8 +23,12 @@
 
 struct conf_chunk;
 
+#define CONF_SECRETS	((size_t)65536)
+
 struct conf_mem {
 	struct conf_chunk *chunk;	/* the newest first */
+	char *secret;			/* pages of their own, CONF_SECRETS bytes; NULL none yet */
+	size_t secret_used;
 	jmp_buf *oom;
 };
 
@@ -84,7 +88,8 @@ struct conf_load {
 
 /* conf_mem.c */
 struct conf_mem *conf_mem_new(void);
-void conf_mem_fini(struct conf_mem *m);
+void conf_mem_fini(struct conf_mem *m);			/* wipes it, too */
+char *conf_secret(struct conf_mem *m, const char *s);	/* a copy where a fork can leave it out */
 void *conf_alloc(struct conf_mem *m, size_t size);	/* zeroed; never NULL */
 void *conf_array(struct conf_mem *m, size_t n, size_t size);
 char *conf_strndup(struct conf_mem *m, const char *s, size_t len);

@@ -7,6 +7,7 @@ loopback address of ours; needs root."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import tempfile
 import time
 
 from lib import (Durward, EchoBackend, check, connect, equal, exchange, main,
-                 own, scratch, simple_hello, wait_for)
+                 own, run_durward, scratch, simple_hello, skip, wait_for)
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
@@ -257,6 +258,36 @@ def test_aaaa():
                     r'127\.0\.5\.1:%d' % (six.port, six.port))
     equal(served_by(daemon, six, four), ['127.0.5.1'])
     equal(daemon.log_lines('node is DOWN'), [])
+
+
+def test_the_resolver_gives_up_what_it_can():
+    """It needs files, so it has a root directory, and nothing else."""
+    if 'sanitizers: yes' in run_durward('-V').stdout:
+        skip('a sanitizer needs more')
+    one, _ = two_servers()
+    dns = Dns(node='127.0.5.1')
+    daemon = Durward(CONF, server=one.port, type='tcp')
+    daemon.wait_state(BACKEND, 'node', 'UP')
+    dns.process.send_signal(signal.SIGSTOP)     # so that it has to wait
+
+    def waiting():
+        for pid in daemon.workers('^durward: resolver$'):
+            with open('/proc/%d/status' % pid) as f:
+                status = dict(line.rstrip('\n').split(':\t', 1) for line in f
+                              if ':\t' in line)
+            if status['NoNewPrivs'] == '1' and status['Seccomp'] == '2':
+                return status, sorted(os.listdir('/proc/%d/fd' % pid), key=int)
+    try:
+        status, fds = wait_for(waiting, 20, 'a resolver that waits')
+    finally:
+        dns.process.send_signal(signal.SIGCONT)
+    for ids in status['Uid'], status['Gid']:
+        check('0' not in ids.split(), 'it is %s', ids)
+    equal(status['Groups'].strip(), '', 'groups')
+    for which in 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb':
+        equal(int(status[which], 16), 0, which)
+    check(len(fds) <= 6, 'descriptors %s: the first three, the log, one to '
+          'wake the checker, one to the server', fds)
 
 
 if INSIDE not in os.environ:
