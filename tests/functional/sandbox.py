@@ -87,7 +87,7 @@ def test_nobody_is_anybody():
         for ids in s['Uid'], s['Gid']:
             check('0' not in ids.split(), '%s is %s', kind, ids)
         equal(s['Groups'].strip(), '', 'groups of the ' + kind)
-        for which in 'CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb':
+        for which in 'CapInh', 'CapPrm', 'CapEff', 'CapAmb':
             equal(int(s[which], 16), 0, '%s of the %s' % (which, kind))
         equal(s['NoNewPrivs'], '1', 'NoNewPrivs of the ' + kind)
 

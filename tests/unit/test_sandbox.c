@@ -37,6 +37,12 @@
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof(*(a))))
 
+#ifdef WITH_SANITIZERS	/* their filter allows what a report needs, their limits too */
+static const bool is_strict = false;
+#else
+static const bool is_strict = true;
+#endif
+
 static struct sandbox sandbox;
 static uint16_t open_port, closed_port;	/* both listen; one is allowed */
 static int outside;			/* a file that was open before */
@@ -365,6 +371,8 @@ START_TEST(without_the_filter)
 	prepare();
 	sb = sandbox;
 	sb.filters = false;
+	if (!is_strict && a->run == make_process)
+		return;
 	if (a->without_filter == 0 || sb.landlock < a->landlock || (a->needs_root && !sb.changes_user))
 		return;
 	for (unsigned kind = 0; kind < SANDBOX_KINDS; kind++) {
@@ -417,12 +425,6 @@ START_TEST(limits)
 	ck_assert_int_eq(from_inside(&sb, SANDBOX_WORKER, many_descriptors), EMFILE);
 }
 END_TEST
-
-#ifdef WITH_SANITIZERS	/* their filter allows what a report needs, their limits too */
-static const bool is_strict = false;
-#else
-static const bool is_strict = true;
-#endif
 
 int
 main(void)
