@@ -241,18 +241,11 @@ lists_allow(const struct conf_nets *allow, const struct conf_nets *deny, const s
 
 /* Its source crashed workers again and again. */
 static bool
-is_held_off(struct session *s)
+is_held_off(const struct session *s)
 {
-	int64_t now = clock_ms();
-	char from[ADDR_STRLEN];
-	int ms;
+	const struct holdoff *h = s->p->shared->holdoff;
 
-	if (s->from.family == ADDR_UNIX || (ms = holdoff_left(s->p->shared->holdoff, &s->from, now)) == 0)
-		return false;
-	log_info("%s: %s is refused for %d ms more: its connections crashed workers",
-	    s->p->listener->name, addr_format(&s->from, true, from), ms);
-	session_reject(s, REJECT_CRASH, 'P', 'R');
-	return true;
+	return holdoff_any(h) && s->from.family != ADDR_UNIX && holdoff_left(h, &s->from, clock_ms()) > 0;
 }
 
 bool
@@ -265,8 +258,10 @@ session_admit(struct session *s)
 		session_reject(s, REJECT_DENIED, 'P', 'R');
 		return false;
 	}
-	if (holdoff_any(s->p->shared->holdoff) && is_held_off(s))
+	if (is_held_off(s)) {
+		session_reject(s, REJECT_CRASH, 'P', 'R');
 		return false;
+	}
 	if (l->max_per_source == 0 || s->from.family == ADDR_UNIX)
 		return true;
 	n = sources_enter(s->p->shared->sources, s->p->slot->listener, &s->from, &place);
