@@ -201,9 +201,9 @@ class Machine:
                 FRONT=FRONT + '/24', FRONT_PRIORITY=[150, 100][number],
                 BACK=BACK + '/24', BACK_PRIORITY=[100, 150][number])
 
-    def start_durward(self):
+    def start_durward(self, conf=CONF):
         with self.network.inside(self.name):
-            self.daemon = keep(lambda: Durward(CONF, directory=self.dir))
+            self.daemon = keep(lambda: Durward(conf, directory=self.dir))
 
     def holds(self, address):
         run = self.network.ip(self.name, '-j address show dev eth0')
