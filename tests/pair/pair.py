@@ -123,6 +123,9 @@ class Keepalived:
         self.start()
 
     def start(self):
+        for left in 'pid', 'vrrp.pid':      # /run is empty after a reboot
+            if os.path.exists(os.path.join(self.dir, left)):
+                os.unlink(os.path.join(self.dir, left))
         self.process = subprocess.Popen(
             [keepalived(), '--dont-fork', '--log-console', '--log-detail',
              '--vrrp', '-f', self.conf, '-p', self.dir + '/pid',
