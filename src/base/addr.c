@@ -156,6 +156,8 @@ addr_format_ip(const struct addr *a, char buf[ADDR_IP_STRLEN])
 	char *p = buf;
 	int i;
 
+	/* a family that is none can stand in memory that others write */
+	strcpy(buf, "?");
 	switch ((enum addr_family)a->family) {
 	case ADDR_IPV4:
 		for (i = 12; i < 16; i++) {

@@ -106,15 +106,13 @@ access_last_line(const struct shared *s, const struct worker_slot *w, uint32_t l
 {
 	char phase = phase_of(w, kind), host[256], safe[1024];
 	unsigned long long out = atomic_load(&w->bytes_out);
-	int64_t age = now_ms - atomic_load(&w->since_ms);
+	int64_t since = atomic_load(&w->since_ms), age = since > 0 && since < now_ms ? now_ms - since : 0;
 	struct addr client;
 	struct last l;
 	size_t n;
 
 	if (phase == '\0' || !(atomic_load(&w->holds) & HOLDS_LISTENER) || listener >= SHARED_LISTENERS)
 		return 0;
-	if (age < 0 || age > now_ms)
-		age = 0;
 	scoreboard_text(w, &client, host);
 	log_escape(safe, sizeof(safe), host, strlen(host));
 	last_look(s, w, listener, &l);
