@@ -241,6 +241,29 @@ def test_upgrade():
     init.run('stop')
 
 
+def test_drain():
+    init = Init(plain=True)
+    init.run('drain', status=7)
+    init.write('first', 'drain-delay = "1s"\n')
+    init.run('start')
+    pid = init.pid()
+    client = init.serves()
+    script = subprocess.Popen(['sh', init.path, 'drain'],
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL)
+    wait_for(lambda: subprocess.run(
+        [CTL, '-s', init.dir + '/durward.sock', 'ping'],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 1, 10, 'ping to fail')
+    init.serves().close()       # within drain-delay
+    word = b'still here'
+    equal(exchange(client, word, len(word)), word, 'a connection that stood')
+    check(script.poll() is None, 'drain came back while a client was there')
+    client.close()
+    equal(script.wait(20), 0, 'exit status of drain')
+    check(not alive(pid), 'drain came back before durward had gone')
+    init.run('status', status=3)
+
+
 def test_usage():
     init = Init(plain=True)
     check('usage' in init.run('dance', status=2), 'no usage')
