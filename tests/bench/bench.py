@@ -33,7 +33,7 @@ JOBS = re.compile(os.environ.get('BENCH_JOBS', ''), re.I)
 PEERS = os.environ.get('BENCH_PEERS', '').split()
 LOAD = os.environ.get('BENCH_LOAD', './tests/bench/load')
 DIRECT = 'no proxy'
-HELD = 3000
+HELD = (2000, 3000)
 NAMES = 10000
 PROBED = 1000
 
@@ -201,8 +201,8 @@ def jobs_echo(who):
               lambda p, n=n: load('echo', p, 'echo', n, SECONDS), TIMES)
 
 
-def hold(peer):
-    """HELD connections at once, into a pool that has just been started."""
+def hold(peer, count):
+    """So many connections at once, into a pool that has just been started."""
     peer.start()
     try:
         time.sleep(1)
@@ -210,29 +210,29 @@ def hold(peer):
         cpu = peer.meter.cpu()
         held = subprocess.Popen(
             [LOAD, 'hold', '127.0.0.1', str(peer.tls_port), 'hello.bench.test',
-             str(HELD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+             str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             universal_newlines=True)
         got = json.loads(held.stdout.readline())
         got['cpu'] = peer.meter.cpu() - cpu
         time.sleep(4)       # quiet ones give back what they can
         after = peer.meter.memory()
         if after is not None:
-            got['kib'] = (after - before) / 1024 / HELD
-        got['pss_kib'] = (peer.meter.pss() - pss) / 1024 / HELD
+            got['kib'] = (after - before) / 1024 / count
+        got['pss_kib'] = (peer.meter.pss() - pss) / 1024 / count
         held.communicate('\n')
         return got
     finally:
         peer.stop()
 
 
-def job_held(kinds, world, scratch):
-    title = '%d connections held, from a cold pool' % HELD
+def job_held(kinds, world, scratch, count):
+    title = '%d connections held, from a cold pool' % count
     if not JOBS.search(title):
         return
     columns = ('all served s', 'CPU s', 'KiB each', 'of it PSS')
     rows = {}
     for kind in kinds:
-        got = hold(kind(world, scratch))
+        got = hold(kind(world, scratch), count)
         if got['failed']:
             print('  %s: %d failed' % (kind.label, got['failed']))
         rows[kind.label] = dict(zip(columns, (
@@ -332,7 +332,8 @@ def run(kinds, world, scratch):
     finally:
         for p in running.values():
             p.stop()
-    job_held(usual, world, scratch)
+    for count in HELD:
+        job_held(usual, world, scratch, count)
     job_names(usual, world, scratch)
     job_probes(usual, world, scratch)
 
