@@ -110,8 +110,7 @@ fork_worker(struct master *m, struct pool *p)
 		if (pid > 0)
 			kill(pid, SIGKILL);	/* no memory to know it by */
 		atomic_fetch_sub(&m->shared.pool[p->slot].idle, 1);
-		atomic_store(&w->state, WORKER_DEAD);
-		atomic_store(&w->pid, 0);
+		shared_bury_worker(&m->shared, w);
 		return -1;
 	}
 	atomic_store(&w->pid, pid);

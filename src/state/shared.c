@@ -444,9 +444,12 @@ shared_may_say_shortage(const struct shared *s, enum shortage what)
 int
 shared_take_worker(struct shared *s)
 {
-	unsigned i;
+	unsigned n;
 
-	for (i = 0; i < SHARED_WORKERS; i++) {
+	/* the lowest, for whoever scans; ten thousand taken ones are not looked
+	 * at again for each */
+	for (n = 0; n < SHARED_WORKERS; n++) {
+		unsigned i = (s->free_from + n) % SHARED_WORKERS;
 		struct worker_slot *w = &s->worker[i];
 		int32_t none = 0;
 
@@ -464,6 +467,7 @@ shared_take_worker(struct shared *s)
 		scoreboard_clear_text(w);
 		if (s->head->nworker <= i)
 			s->head->nworker = i + 1;
+		s->free_from = i + 1;
 		return (int)i;
 	}
 	errno = ENOSPC;
@@ -515,6 +519,8 @@ shared_bury_worker(struct shared *s, struct worker_slot *w)
 	}
 	atomic_store(&w->state, WORKER_DEAD);
 	atomic_store(&w->pid, 0);
+	if ((unsigned)(w - s->worker) < s->free_from)
+		s->free_from = (unsigned)(w - s->worker);
 }
 
 void

@@ -73,6 +73,7 @@ struct shared {			/* private to a process: where things are */
 	struct server_slot *server;
 	struct worker_slot *worker;
 	struct sources *sources;
+	unsigned free_from;		/* the master's: slots of workers below are taken, as far as it knows */
 	struct holdoff *holdoff;
 };
 

@@ -406,6 +406,22 @@ START_TEST(texts_are_whole_whenever_their_writer_stopped)
 }
 END_TEST
 
+/* However they come and go, the lowest is taken: who scans stops at the highest. */
+START_TEST(the_lowest_worker_slot_is_taken)
+{
+	static const int gone[] = { 70, 3, 50, 99, 4 }, lowest[] = { 3, 4, 50, 70, 99, 100 };
+
+	state_help_start(&state, first);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(shared_take_worker(&state.shared), i);
+	for (int i = 0; i < COUNT(gone); i++)
+		shared_bury_worker(&state.shared, &state.shared.worker[gone[i]]);
+	for (int i = 0; i < COUNT(lowest); i++)
+		ck_assert_int_eq(shared_take_worker(&state.shared), lowest[i]);
+	ck_assert_uint_eq(atomic_load(&state.shared.head->nworker), 101);
+}
+END_TEST
+
 START_TEST(worker_slots_end_somewhere)
 {
 	state_help_start(&state, first);
@@ -516,6 +532,7 @@ main(void)
 	tcase_add_loop_test(t, the_dead_give_back_exactly_what_they_held, 0, COUNT(held));
 	tcase_add_test(t, worker_slots_are_clean_and_used_again);
 	tcase_add_test(t, texts_are_whole_whenever_their_writer_stopped);
+	tcase_add_test(t, the_lowest_worker_slot_is_taken);
 	tcase_add_test(t, worker_slots_end_somewhere);
 	tcase_add_test(t, a_segment_can_be_taken_over);
 	tcase_add_test(t, another_layout_is_refused);
