@@ -28,7 +28,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 from lib import (SRCDIR, Certs, Durward, Network, Nginx, check, connect,
                  curl, equal, find_nginx, http_request, main, own, read_until,
-                 shared, skip, tls_get, wait_for)
+                 scratch, shared, skip, tls_get, wait_for)
 
 PUBLIC = '203.0.113.1'
 CLIENT = '203.0.113.7'
@@ -86,7 +86,25 @@ SERVER = '''
 '''
 
 
-def server(cluster, node, address, port, pair=None, client_ca=None):
+def api_paths(first):
+    """As much of a Kubernetes API as `kubectl get nodes` asks for."""
+    names = ['controlplane%d' % i for i in range(3)] + \
+        ['compute%d' % i for i in range(3)]
+    nodes = [{'metadata': {'name': name}, 'status': {'addresses': [
+        {'type': 'InternalIP', 'address': LAN + str(first + i)}]}}
+        for i, name in enumerate(names)]
+    kind = {'name': 'nodes', 'singularName': 'node', 'namespaced': False,
+            'kind': 'Node', 'verbs': ['get', 'list']}
+    return [('/api', {'kind': 'APIVersions', 'versions': ['v1']}),
+            ('/apis', {'kind': 'APIGroupList', 'apiVersion': 'v1',
+                       'groups': []}),
+            ('/api/v1', {'kind': 'APIResourceList', 'groupVersion': 'v1',
+                         'resources': [kind]}),
+            ('/api/v1/nodes', {'kind': 'NodeList', 'apiVersion': 'v1',
+                               'metadata': {}, 'items': nodes})]
+
+
+def server(cluster, node, address, port, first, pair=None, client_ca=None):
     lines = []
     if pair:
         lines += ['ssl_certificate %s;' % pair[0],
@@ -94,6 +112,8 @@ def server(cluster, node, address, port, pair=None, client_ca=None):
     if client_ca:
         lines += ['ssl_client_certificate %s;' % client_ca,
                   'ssl_verify_client optional;']
+        lines += ['location = %s { return 200 \'%s\'; }' % (
+            path, json.dumps(said)) for path, said in api_paths(first)]
     return SERVER % {'cluster': cluster, 'node': node, 'address': address,
                      'port': port, 'ssl': ' ssl' if pair else '',
                      'lines': '\n'.join('        ' + x for x in lines)}
@@ -127,7 +147,8 @@ class Lab:
 
     def _start_node(self, cluster, node, number, ports):
         address = LAN + str(number)
-        text = ''.join(server(cluster, node, address, port, pair, ca)
+        first = number // 10 * 10
+        text = ''.join(server(cluster, node, address, port, first, pair, ca)
                        for port, pair, ca in ports)
         nginx = Nginx(text, [(address, port) for port, _, _ in ports])
         nginx.evidence = None   # eighteen logs would hide durward's
@@ -208,20 +229,28 @@ def test_kubectl_with_a_client_certificate():
         skip('no kubectl here')
     certificate, key = here.certs.client('kubernetes-admin', 'system:masters')
     with here.client():
-        for cluster, api, _, _ in CLUSTERS:
-            run = subprocess.run(
-                ['kubectl', '--kubeconfig', '/dev/null', '--server',
-                 'https://%s:%d' % (PUBLIC, API), '--tls-server-name', api,
-                 '--certificate-authority', here.certs.ca,
-                 '--client-certificate', certificate, '--client-key', key,
-                 'get', '--raw', '/readyz'], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                universal_newlines=True, timeout=30)
-            equal(run.returncode, 0, 'kubectl: ' + run.stderr)
-            said = json.loads(run.stdout)
+        for cluster, api, _, first in CLUSTERS:
+            def kubectl(*words):
+                run = subprocess.run(
+                    ['kubectl', '--kubeconfig', '/dev/null', '--cache-dir',
+                     cache, '--server', 'https://%s:%d' % (PUBLIC, API),
+                     '--tls-server-name', api, '--certificate-authority',
+                     here.certs.ca, '--client-certificate', certificate,
+                     '--client-key', key] + list(words),
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, universal_newlines=True,
+                    timeout=30)
+                equal(run.returncode, 0, 'kubectl: ' + run.stderr)
+                return run.stdout
+            cache = scratch()
+            said = json.loads(kubectl('get', '--raw', '/readyz'))
             equal(said['cluster'], cluster)
             check('CN=kubernetes-admin' in said['user'],
                   'the API saw %r', said['user'])
+            nodes = kubectl('get', 'nodes', '-o', 'custom-columns='
+                            ':.metadata.name,:.status.addresses[0].address')
+            equal(nodes.split()[-2:], ['compute2', LAN + str(first + 5)],
+                  'the last one that kubectl get nodes shows')
 
 
 def test_curl_as_the_article_would():
