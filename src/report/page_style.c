@@ -58,7 +58,7 @@ const char page_style[] =
     /* a shadow at the right as long as there is more that way */
     ".frame{overflow-x:auto;border:1px solid var(--line);border-radius:12px;"
     "background:linear-gradient(90deg,transparent,var(--card) 70%) 100% 0/3rem 100% no-repeat local,"
-    "linear-gradient(270deg,#0004,transparent) 100% 0/1rem 100% no-repeat scroll,var(--card)}"
+    "linear-gradient(270deg,#0002,transparent) 100% 0/1rem 100% no-repeat scroll,var(--card)}"
     "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
     "caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
     "th,td{padding:.45rem .5rem;text-align:left;white-space:nowrap;vertical-align:top}"
