@@ -382,6 +382,7 @@ give_up(struct exchange *x, bool timed_out)
 		return;
 	}
 	session_reject(s, REJECT_DEADLINE, 'c', 'R');
+	x->read_us = clock_us();	/* as far as it came: never before its first byte */
 	x->close = true;
 	answer_plain(x, 408, "The request did not come in time.", "");
 	out_bytes(&x->head, x->body.p, x->body.len);
