@@ -168,6 +168,11 @@ begin_stop(struct master *m, const char *why)
 	if (m->stopping)
 		return;
 	log_notice("%s: stopping at once", why);
+	/* whoever stops us by our pid file means durward, not this executable: an
+	 * older master that took us for a failure would go on, with sockets that
+	 * we have shut */
+	if (!m->ready)
+		upgrade_ready(m);
 	m->stopping = true;
 	m->drain_end = clock_ms() + STOP_MS;
 	if (!is_superseded(m)) {

@@ -310,4 +310,22 @@ def test_a_killed_master_under_load_can_be_replaced_at_once():
     equal(another.ctl('ping').returncode, 0)
 
 
+def test_a_stop_while_the_new_one_starts():
+    """By the pid file, which names the new one already: the old one goes too."""
+    for _ in range(4):
+        daemon, _, _ = start(own_binary())
+        old = daemon.pid
+        daemon.signal(signal.SIGUSR2)
+
+        def another():
+            try:
+                return daemon.pid_from_file() != old
+            except ValueError:
+                return False
+        wait_for(another, 20, 'another pid in the file', pause=0.0005)
+        daemon.follow()
+        daemon.stop()
+        wait_for(lambda: not alive(old), 10, 'the old master to go')
+
+
 main()
