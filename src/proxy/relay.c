@@ -325,7 +325,7 @@ relay_loop(struct relay *r, struct flow f[2])
 {
 	struct pollfd pfd[2] = { { r->client, 0, 0 }, { r->server, 0, 0 } };
 	struct times t = { .now = clock_ms(), .look = CLOCK_NEVER };
-	struct session_end_code end = code(0, 0);
+	struct session_end_code end;
 	int n;
 
 	times_moved(&t, r);
