@@ -17,17 +17,6 @@
 #include "base/log.h"
 #include "proxy/peer.h"
 
-int
-listener_defer(int ms)
-{
-	int s, best = 0;
-
-	/* the kernel counts in repeated SYN-ACKs: after 1, 3, 7, 15 ... s */
-	for (s = 1; s * 1000 <= ms && s < 64; s = s * 2 + 1)
-		best = s;
-	return best;
-}
-
 void
 listener_tune(int fd, const struct conf *c, const struct conf_listener *l, const struct conf_bind *b)
 {
@@ -39,7 +28,7 @@ listener_tune(int fd, const struct conf *c, const struct conf_listener *l, const
 	/* accepted sockets inherit these: no call for each client */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	peer_keepalive(fd, c->tcp_keepalive_ms);
-	defer = listener_defer(l->protocol == CONF_TLS ? l->timeouts.handshake : l->timeouts.request);
+	defer = peer_defer_s(l);
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
 }
 

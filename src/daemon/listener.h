@@ -21,8 +21,4 @@ int listener_open(const struct conf *c, const struct conf_listener *l, const str
 /* Set (again) what a changed configuration may have changed on an open one. */
 void listener_tune(int fd, const struct conf *c, const struct conf_listener *l, const struct conf_bind *b);
 
-/* How long the kernel keeps a silent client from us, in s: the most that
- * TCP_DEFER_ACCEPT can do and not be later than ms.  0: none. */
-int listener_defer(int ms);
-
 #endif

@@ -13,6 +13,19 @@
 #define PROBES	3	/* that are lost one after the other */
 
 int
+peer_defer_s(const struct conf_listener *l)
+{
+	int ms = l->protocol == CONF_TLS ? l->timeouts.handshake : l->timeouts.request, s, best = 0;
+
+	if (l->deny.n > 0 || l->allow.n > 0 || l->max_per_source > 0)
+		return 0;
+	/* the kernel counts in repeated SYN-ACKs: after 1, 3, 7, 15 ... s */
+	for (s = 1; s * 1000 <= ms && s < 64; s = s * 2 + 1)
+		best = s;
+	return best;
+}
+
+int
 peer_interval_ms(int idle_ms)
 {
 	int third = idle_ms / PROBES / 1000 * 1000;

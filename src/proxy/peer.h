@@ -11,6 +11,8 @@
 #ifndef DURWARD_PEER_H
 #define DURWARD_PEER_H
 
+#include "state/conf.h"
+
 enum peer {
 	PEER_OWES_NOTHING,	/* the kernel looks after it; also: no TCP */
 	PEER_OWES,		/* bytes are on their way to it, or wait for it: look again */
@@ -20,6 +22,11 @@ enum peer {
 /* Have the kernel probe a peer that was silent for idle_ms: three times, in
  * peer_interval_ms; 0 never.  Accepted sockets inherit it from the listener. */
 void peer_keepalive(int fd, int idle_ms);
+
+/* How long the kernel keeps a client that says nothing from us, in s: the most
+ * that TCP_DEFER_ACCEPT can do within the time for a hello or head.  0: not at
+ * all, also where some are to be closed at once (deny, allow, a source's limit). */
+int peer_defer_s(const struct conf_listener *l);
 
 /* Between two looks, as between two probes, for this tcp-keepalive (> 0). */
 int peer_interval_ms(int idle_ms);

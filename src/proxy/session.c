@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/title.h"
 #include "proxy/dial.h"
+#include "proxy/peer.h"
 #include "report/access.h"
 #include "wire/cidr.h"
 #include "wire/proxy_header.h"
@@ -103,6 +104,23 @@ deadline_now(const struct session *s)
 	return given < full ? start + given : s->deadline_ms;
 }
 
+/*
+ * Nothing came with the connection: then the kernel has kept it to itself for
+ * a while, and that is part of its time.  (Not where it answered a flood with
+ * SYN cookies; so a fifth is left in any case.)
+ */
+static void
+count_deferral(struct session *s)
+{
+	int64_t full = s->deadline_ms - s->accept_us / 1000;
+	int64_t left = full - peer_defer_s(s->p->listener) * INT64_C(1000);
+
+	s->deferral_counted = true;
+	if (s->deadline_ms == CLOCK_NEVER || s->peer.family == ADDR_NONE)
+		return;
+	s->deadline_ms -= full - (left > full / 5 ? left : full / 5);
+}
+
 bool
 session_wait_client(struct session *s)
 {
@@ -132,11 +150,14 @@ session_read_head(struct session *s, bool *timed_out)
 	for (;;) {
 		n = recv(s->client, s->head + s->head_len, SESSION_HEAD - s->head_len, MSG_DONTWAIT);
 		if (n > 0) {
+			s->deferral_counted = true;
 			s->head_len += (size_t)n;
 			return n;
 		}
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			return n;
+		if (!s->deferral_counted)
+			count_deferral(s);
 		/* one who sends a byte at a time has no longer */
 		if (!session_wait_client(s)) {
 			*timed_out = s->p->stop < PROXY_KILLED;

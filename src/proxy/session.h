@@ -35,6 +35,7 @@ struct session {
 	int64_t accept_wall_ms;		/* for the log's date */
 	int64_t accept_us;		/* clock_us of accept */
 	int64_t deadline_ms;		/* clock_ms by which hello or head must be whole */
+	bool deferral_counted;		/* its time in the kernel, see session.c */
 
 	/* what was found out; -1 and "" until then */
 	int backend;			/* index in conf.backend */

@@ -141,6 +141,29 @@ def test_allow_and_deny():
     daemon.wait_log(r'127\.0\.0\.16:\d+ .*<NOSRV>')
 
 
+def test_who_is_denied_need_not_say_a_word():
+    """The kernel does not keep silent clients where some are to be closed
+    at once; it would for 15 s here."""
+    for rule in 'deny = {"127.0.0.9"}', 'allow = {"127.0.0.8"}':
+        daemon, _ = start(listener=rule +
+                          ' timeouts { handshake = "30s" }')
+        with connect(daemon.port('https'), source='127.0.0.9') as s:
+            try:
+                equal(read_all(s, 8), b'')
+            except ConnectionResetError:
+                pass
+        daemon.wait_log(r'127\.0\.0\.9:\d+ .*<NOSRV>')
+
+
+def test_the_kernels_time_is_part_of_the_handshake():
+    daemon, _ = start(listener='timeouts { handshake = "7s" }')
+    with connect(daemon.port('https')) as s:
+        try:
+            equal(read_all(s, 12), b'')
+        except ConnectionResetError:
+            pass
+
+
 def test_a_services_own_lists():
     daemon, _ = start(service='deny = {"127.0.0.9"}')
     opened(daemon, source='127.0.0.8').close()
