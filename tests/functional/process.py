@@ -446,6 +446,9 @@ def test_who_runs_what():
     daemon, _ = start()
     client = Client(daemon)
     equal(os.stat('/proc/%d' % daemon.pid).st_uid, 0, "the master's user")
+    # one that was forked just now is still called as the master is
+    wait_for(lambda: 'durward: master' not in daemon.processes().values(), 10,
+             'each child to be what it is')
     for pid, name in daemon.processes().items():
         with open('/proc/%d/status' % pid) as f:
             status = f.read()
