@@ -82,7 +82,7 @@ open_socket(const char *path)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd;
 
-	if (strlen(path) >= sizeof(sun.sun_path)) {
+	if (path[0] == '\0' || strlen(path) >= sizeof(sun.sun_path)) {
 		errno = ENAMETOOLONG;
 		return fail(path);
 	}

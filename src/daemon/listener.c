@@ -39,7 +39,7 @@ open_unix(const char *path)
 	struct stat st;
 	int fd, probe;
 
-	if (strlen(path) >= sizeof(un.sun_path)) {
+	if (path[0] == '\0' || strlen(path) >= sizeof(un.sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}

@@ -72,7 +72,7 @@ log_request(struct session *s, const struct http_exchange *x)
 	n = session_log_head(s, &s->from, x->start_wall_ms, line, sizeof(line));
 	m = snprintf(line + n, sizeof(line) - n, " %lld/%lld/%lld/%lld/%lld %d %llu - - %c%c-- ",
 	    span_ms(x->start_us, x->head_us),
-	    s->queue_us < 0 || s->server < 0 ? -1LL : (long long)s->queue_us / 1000,
+	    s->queue_us < 0 || (s->server < 0 && s->code.phase != 'Q') ? -1LL : (long long)s->queue_us / 1000,
 	    s->connect_us < 0 ? -1LL : (long long)s->connect_us / 1000,
 	    span_ms(x->sent_us, x->answer_us), span_ms(x->start_us, now),
 	    x->status, (unsigned long long)s->bytes_out, s->code.cause, s->code.phase);

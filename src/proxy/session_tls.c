@@ -189,7 +189,7 @@ log_session(struct session *s)
 		return;
 	n = session_log_head(s, &s->from, s->accept_wall_ms, line, sizeof(line));
 	m = snprintf(line + n, sizeof(line) - n, " %lld/%lld/%lld %llu %c%c ",
-	    s->queue_us < 0 || s->server < 0 ? -1LL : (long long)s->queue_us / 1000,
+	    s->queue_us < 0 || (s->server < 0 && s->code.phase != 'Q') ? -1LL : (long long)s->queue_us / 1000,
 	    s->connect_us < 0 ? -1LL : (long long)s->connect_us / 1000,
 	    (long long)total / 1000, (unsigned long long)s->bytes_out, s->code.cause, s->code.phase);
 	n += m > 0 ? (size_t)m : 0;

@@ -8,6 +8,7 @@
 #include "state/conf_priv.h"
 
 #include <string.h>
+#include <sys/un.h>
 
 /* ---- names ----------------------------------------------------------- */
 
@@ -69,6 +70,22 @@ build_spare(struct conf_load *l)
 }
 
 static void
+check_paths(struct conf_load *l)
+{
+	const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+	const struct conf_entry *pid = conf_entry(l->root, "pid-file");
+	const struct conf_entry *control = conf_entry(l->root, "control");
+
+	if (l->conf->pid_file[0] == '\0')
+		conf_error(l, pid->where, "pid-file = \"\": a path is missing");
+	if (l->conf->control[0] == '\0')
+		conf_error(l, control->where, "control = \"\": a path is missing");
+	else if (strlen(l->conf->control) > most)
+		conf_error(l, control->where, "control = \"%s\": a socket's path has %zu bytes at most",
+		    l->conf->control, most);
+}
+
+static void
 build_global(struct conf_load *l)
 {
 	struct conf *c = l->conf;
@@ -81,6 +98,7 @@ build_global(struct conf_load *l)
 	if (c->tcp_keepalive_ms % 1000 != 0)
 		conf_error(l, keepalive->where, "tcp-keepalive = \"%s\": the kernel counts whole seconds",
 		    keepalive->item[0].text);
+	check_paths(l);
 	build_spare(l);
 	build_log(l);
 }

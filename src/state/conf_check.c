@@ -7,6 +7,7 @@
 #include "state/conf_priv.h"
 
 #include <string.h>
+#include <strings.h>
 
 static void
 check_listener_keys(struct conf_load *l, const struct conf_node *node,
@@ -194,8 +195,15 @@ static void
 check_server_name_header(struct conf_load *l, const struct conf_node *node,
     const struct conf_service *s)
 {
+	/* a server's name in one of these would make two messages of one */
+	static const char *const framing[] = { "Content-Length", "Transfer-Encoding", "Connection",
+	    "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade" };
 	const struct conf_entry *e = conf_entry(node, "server-name-header");
 
+	for (unsigned i = 0; i < sizeof(framing) / sizeof(*framing); i++)
+		if (strcasecmp(s->server_name_header, framing[i]) == 0)
+			conf_error(l, e->where, "server-name-header = \"%s\": that field says where a "
+			    "message ends, or for whom it is", s->server_name_header);
 	if (!is_field_name(s->server_name_header))
 		conf_error(l, e->where, "server-name-header = \"%s\": not a name of an HTTP field (RFC 9110 5.1)",
 		    s->server_name_header);

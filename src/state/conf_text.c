@@ -287,10 +287,10 @@ scan_child(struct scan *s, const struct conf_key *k, int key, struct conf_seen *
 		title = conf_strndup(&s->load->mem, s->text + s->start, len);
 		blank(s, s->start, s->pos);
 		next_token(s);
-	} else if (titled && s->token == '{') {
+	}
+	if (titled && s->token == '{' && (len == 0 || (len == 2 && strchr("\"'", *title) != NULL)))
 		conf_error(s->load, begin, "%s: a name is missing, as in %s \"a\" { ... }",
 		    k->name, k->name);
-	}
 	if (s->token != '{')
 		return false;
 	put_mark(s, title, len);

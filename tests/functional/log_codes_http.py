@@ -112,7 +112,7 @@ HTTP = [
     ('no answer to connect', asks('/', 'silent.test'), None, r'c\.silent\.http/s',
      r'\d+/\d+/-1/-1/' + LATE, '503', 'sC', r'\{silent\.test\}'),
     ('the queue is too slow', waits_in_http_queue, None, r'c\.hold\.http/<NOSRV>',
-     r'\d+/-1/-1/-1/' + LATE, '503', 'sQ', r'\{hold\.test\}'),
+     r'\d+/\d+/-1/-1/' + LATE, '503', 'sQ', r'\{hold\.test\}'),
     ('the server left', asks('/gone'), None, GOOD, r'\d+/0/\d+/-1/\d+', '502', 'SH',
      r'\{good\.test\}'),
     ('no HTTP', asks('/garbage'), None, GOOD, r'\d+/0/\d+/-1/\d+', '502', 'PH',
