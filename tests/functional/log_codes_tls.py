@@ -153,7 +153,7 @@ TLS = [
     ('left the queue', with_a_holder(leaves_the_queue), None, r'c\.hold\.tls/<NOSRV>',
      r'\d+/-1/\d+', 'CQ', '', r'hold\.test'),
     ('killed in the queue', with_a_holder(is_killed_in_the_queue), None,
-     r'c\.hold\.tls/<NOSRV>', r'-1/-1/\d+', 'KQ', '', r'hold\.test'),
+     r'c\.hold\.tls/<NOSRV>', r'\d+/-1/\d+', 'KQ', '', r'hold\.test'),
     ('killed while dialling', is_killed_dialing, None, r'c\.silent\.tls/s', r'\d+/-1/\d+', 'KC',
      '', r'silent\.test'),
     ('killed in its hello', is_killed_reading, None, 'tls/<NOSRV>', r'-1/-1/\d+', 'KR', '', ''),
