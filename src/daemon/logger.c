@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The logger process.  It sleeps a few milliseconds after each read: while it
+ * The logger process.  It sleeps a millisecond after each read: while it
  * sleeps no writer has to wake it, and what came meanwhile goes in one turn.
  */
 #include "config.h"
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define NAP_MS	5
+#define NAP_MS	1
 
 int
 logger_send_file(int master_fd, int file)
