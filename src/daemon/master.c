@@ -29,13 +29,6 @@
 #include "report/page.h"
 
 #define TICK_MS		1000
-#define STOP_MS		3000	/* then those who did not leave are killed */
-
-static const char *
-pid_path(const struct master *m)
-{
-	return m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file;
-}
 
 /* --- start --------------------------------------------------------------------- */
 
@@ -103,8 +96,8 @@ master_start(struct master *m, struct conf *c)
 		return -1;
 	/* before the pid file: whoever reads that may TERM the old master at once */
 	atomic_store(&m->shared.head->master_pid, getpid());
-	if (detach_write_pid(pid_path(m)) != 0) {
-		log_err("pid file %s", pid_path(m));
+	if (detach_write_pid(master_pid_path(m)) != 0) {
+		log_err("pid file %s", master_pid_path(m));
 		if (m->sandbox.root)
 			return -1;
 	}
@@ -152,175 +145,7 @@ look_ready(struct master *m)
 	log_notice("ready");
 }
 
-/* --- stop ---------------------------------------------------------------------- */
-
-/* What masters share, memory and sockets with a path, is a newer one's from its
- * start on, which is before we hear that it serves. */
-static bool
-is_superseded(const struct master *m)
-{
-	return m->retired || atomic_load(&m->shared.head->master_pid) != getpid();
-}
-
-static void
-begin_stop(struct master *m, const char *why)
-{
-	if (m->stopping)
-		return;
-	log_notice("%s: stopping at once", why);
-	/* whoever stops us by our pid file means durward, not this executable: an
-	 * older master that took us for a failure would go on, with sockets that
-	 * we have shut */
-	if (!m->ready)
-		upgrade_ready(m);
-	m->stopping = true;
-	m->drain_end = clock_ms() + STOP_MS;
-	if (!is_superseded(m)) {
-		atomic_store(&m->shared.head->draining, SHARED_CLOSED);
-		notify_stopping("stopping", m->drain_end);
-	}
-	master_signal_workers(m, SIGTERM, false, true);
-}
-
-static void
-close_listeners(struct master *m)
-{
-	unsigned i;
-
-	log_notice("draining: no new connections, those there are may finish within %d s",
-	    m->gen->conf->drain_timeout_ms / 1000);
-	m->closed = true;
-	atomic_store(&m->shared.head->draining, SHARED_CLOSED);
-	m->drain_end = clock_deadline(clock_ms(), m->gen->conf->drain_timeout_ms);
-	notify_stopping("draining: connections may finish", m->drain_end);
-	for (i = 0; i < m->gen->npool; i++) {
-		struct pool *p = &m->gen->pool[i];
-
-		if (m->gen->conf->listener[p->listener].protocol == CONF_STATS)
-			continue;
-		close(p->fd);
-		p->fd = -1;
-	}
-	master_signal_workers(m, SIGUSR1, false, false);
-}
-
-/* Whoever sends us clients (keepalived, a router) needs a moment to notice that
- * ping fails and to send them elsewhere: until then they find us here. */
-static void
-begin_drain(struct master *m)
-{
-	int delay = m->gen->conf->drain_delay_ms;
-
-	if (m->draining || m->stopping || m->retired)
-		return;
-	m->draining = true;
-	if (delay == 0) {
-		close_listeners(m);
-		return;
-	}
-	log_notice("draining: new connections are taken for another %g s", delay / 1000.0);
-	atomic_store(&m->shared.head->draining, SHARED_LEAVING);
-	m->drain_end = clock_ms() + delay;
-	notify_stopping("draining: new connections are still taken", m->drain_end);
-}
-
-/* A newer executable serves: our workers finish, and then we leave without
- * touching what is its now. */
-static void
-begin_retire(struct master *m)
-{
-	unsigned i;
-
-	log_notice("a new executable serves; this one leaves when its connections have ended");
-	m->retired = true;
-	if (m->upgrade > 0)
-		notify_main_pid(m->upgrade);
-	if (m->checker > 0)
-		kill(m->checker, SIGTERM);
-	if (m->clerk > 0)
-		kill(m->clerk, SIGUSR1);
-	master_signal_workers(m, SIGUSR1, false, true);
-	/* what the new one closes, in a reload, must be closed */
-	for (i = 0; i < m->gen->npool; i++) {
-		close(m->gen->pool[i].fd);
-		m->gen->pool[i].fd = -1;
-	}
-	if (m->control_fd >= 0)
-		close(m->control_fd);
-	m->control_fd = -1;
-}
-
-/* A clerk that is asked first passes on what we answered. */
-static void
-end_helper(struct child *c, void *arg)
-{
-	int *sig = arg;
-
-	if (c->role != CHILD_LOGGER && c->role != CHILD_UPGRADE)
-		kill(c->pid, c->role == CHILD_CLERK && *sig == SIGTERM ? SIGUSR1 : *sig);
-}
-
-/* The last things: all but the logger are gone or killed. */
-static int
-leave(struct master *m)
-{
-	char *pid_file = strdup(pid_path(m));
-	int sig = SIGTERM, tries;
-
-	children_each(end_helper, &sig);
-	if (m->clerk_sock >= 0)
-		close(m->clerk_sock);
-	m->clerk_sock = -1;
-	if (!is_superseded(m)) {
-		if (m->control_fd >= 0) {
-			close(m->control_fd);
-			unlink(m->gen->conf->control);
-		}
-		generation_free(m->gen, NULL);
-	}
-	log_notice("ended");
-	/* the logger ends when nobody is left to write; wait for it, not long */
-	log_use_pipe(-1, NULL);
-	log_set_level(-1);
-	close(m->log_pipe[1]);
-	for (tries = 0; tries < 200; tries++) {
-		poll(NULL, 0, 5);
-		master_reap(m);
-		if (children_count(CHILD_LOGGER) == 0)
-			break;
-		sig = SIGKILL;
-		if (tries == 100)
-			children_each(end_helper, &sig);
-	}
-	/* last of all: who sees it gone takes us for gone, and may start another;
-	 * that of a newer master is not ours to remove, and is not removed */
-	if (pid_file != NULL)
-		detach_remove_pid(pid_file);
-	free(pid_file);
-	return m->hopeless ? 1 : 0;
-}
-
-/* True: it is time to leave. */
-static bool
-look_stop(struct master *m, int64_t now)
-{
-	unsigned left = children_count(CHILD_WORKER);
-
-	if (m->retired)
-		return left == 0;
-	if (m->draining && !m->closed && !m->stopping && now >= m->drain_end)
-		close_listeners(m);
-	if (m->closed && !m->stopping && (m->workers == 0 || now >= m->drain_end)) {
-		if (m->workers > 0)
-			log_warnx("%u connections did not finish in time", m->workers);
-		begin_stop(m, "drained");
-	}
-	if (!m->stopping)
-		return false;
-	if (left > 0 && now >= m->drain_end)
-		master_signal_workers(m, SIGKILL, false, true);
-	return left == 0;
-}
+/* --- giving up ----------------------------------------------------------------- */
 
 /* What the log would have said, to whom we tell that we give up: what hinders
  * workers may hinder the logger. */
@@ -356,7 +181,7 @@ give_up(struct master *m)
 	dprintf(STDERR_FILENO, "durward: no worker survives its birth; the log says why\n");
 	log_errx("no worker survives its birth: giving up");
 	if (m->inherited == NULL) {
-		begin_stop(m, "giving up");
+		master_begin_stop(m, "giving up");
 		return false;	/* in order, by leave */
 	}
 	/* all else is the older master's, which goes on */
@@ -396,13 +221,13 @@ take_signals(struct master *m)
 		case SIGCHLD:
 			break;		/* reaped in every turn */
 		case SIGTERM:
-			begin_stop(m, "TERM");
+			master_begin_stop(m, "TERM");
 			break;
 		case SIGINT:
-			begin_stop(m, "INT");
+			master_begin_stop(m, "INT");
 			break;
 		case SIGQUIT:
-			begin_drain(m);
+			master_begin_drain(m);
 			break;
 		case SIGHUP:
 			if (!m->draining && !m->stopping && !m->retired)
@@ -462,7 +287,7 @@ answer_clerk(struct master *m)
 		r.ok = 1;
 		break;
 	case CLERK_DRAIN_ALL:
-		begin_drain(m);
+		master_begin_drain(m);
 		r.ok = 1;
 		break;
 	case CLERK_KILL:
@@ -476,7 +301,7 @@ answer_clerk(struct master *m)
 	send(sock, &r, sizeof(r), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(sock);
 	if (q.op == CLERK_STOP)
-		begin_stop(m, "durwardctl stop");
+		master_begin_stop(m, "durwardctl stop");
 }
 
 static void
@@ -538,15 +363,15 @@ master_run(struct master *m)
 			upgrade_heard(m);
 			if (m->upgrade_fd == -2) {
 				m->upgrade_fd = -1;
-				begin_retire(m);
+				master_begin_retire(m);
 			}
 		}
 		if (!m->ready && !m->stopping)
 			look_ready(m);
 		if (m->hopeless && give_up(m))
 			return 1;
-		if (look_stop(m, now))
-			return leave(m);
+		if (master_look_stop(m, now))
+			return master_leave(m);
 		if (now >= m->tick) {
 			m->tick = now + TICK_MS;
 			if (!m->retired)

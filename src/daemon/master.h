@@ -78,6 +78,19 @@ int master_reload(struct master *m, char *why, size_t size);
 int master_open_control(struct master *m, const struct conf *c);
 void master_open_log(struct master *m, const struct conf *c);
 
+/* master_stop.c: begin to end, each of them once; why is for the log. */
+void master_begin_stop(struct master *m, const char *why);
+void master_begin_drain(struct master *m);
+void master_begin_retire(struct master *m);
+bool master_look_stop(struct master *m, int64_t now);	/* true: it is time to leave */
+int master_leave(struct master *m);			/* the last things; the exit status */
+
+static inline const char *
+master_pid_path(const struct master *m)
+{
+	return m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file;
+}
+
 /* master_watch.c: once a second: counts put right, stress, on-down, orphans. */
 void master_tick(struct master *m, int64_t now);
 void master_end_sessions_on_down(struct master *m);

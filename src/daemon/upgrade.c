@@ -132,7 +132,7 @@ new_one_failed(struct master *m, char *said)
 	/* it may have read another configuration: the addresses of ours stand again */
 	shared_map_free(shared_bind(&m->shared, m->gen->conf), m->gen->conf);
 	/* the new one may have written it */
-	if (detach_write_pid(m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file) != 0)
+	if (detach_write_pid(master_pid_path(m)) != 0)
 		log_warn("pid file");
 }
 
