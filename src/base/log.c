@@ -175,21 +175,20 @@ log_at(int priority, const char *fmt, ...)
 size_t
 log_escape(char *dst, size_t size, const void *src, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
+	static const char hex[] = "0123456789ABCDEF";
 	const uint8_t *s = src;
 	size_t i, n = 0;
 
 	for (i = 0; i < len; i++) {
-		if (s[i] > 0x20 && s[i] < 0x7f && s[i] != '\\' && s[i] != '"') {
+		if (s[i] > 0x20 && s[i] < 0x7f && strchr("\"#{|}", s[i]) == NULL) {
 			if (n + 1 >= size)
 				break;
 			dst[n++] = (char)s[i];
 			continue;
 		}
-		if (n + 4 >= size)
+		if (n + 3 >= size)
 			break;
-		dst[n++] = '\\';
-		dst[n++] = 'x';
+		dst[n++] = '#';
 		dst[n++] = hex[s[i] >> 4];
 		dst[n++] = hex[s[i] & 15];
 	}

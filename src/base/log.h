@@ -44,8 +44,8 @@ void log_at(int priority, const char *fmt, ...) __attribute__((format(printf, 2,
 void log_line(int priority, const char *text, size_t len);
 
 /* Copy len bytes that came from the wire, every byte that is not printable
- * ASCII, and '\\' and '"', as \\xHH; always ends dst with NUL; returns the
- * length of dst. */
+ * ASCII, and each of " # { | }, as #HH, which is how HAProxy writes them;
+ * always ends dst with NUL; returns the length of dst. */
 size_t log_escape(char *dst, size_t size, const void *src, size_t len);
 
 #endif
