@@ -168,9 +168,10 @@ step_version_end(struct parse *p)
 		return HTTP_MALFORMED;
 	if (p->request != NULL)
 		p->request->version = span_from(p, p->scan->mark, p->scan->pos);
-	if (v[5] != '1' || v[7] > '1')
+	if (v[5] != '1')
 		return HTTP_BAD_VERSION;
-	p->head->minor = (uint8_t)(v[7] - '0');
+	/* a later minor version is read as the last we know (RFC 9110, 2.5) */
+	p->head->minor = v[7] != '0';
 	if (p->request == NULL)
 		return take(p, ' ', IN_STATUS);
 	if (!http_target_sort(p->request))

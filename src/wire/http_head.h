@@ -82,7 +82,7 @@ struct http_head {
 	uint64_t content_length; /* where the field is there, else 0; below 2^63 */
 	uint32_t seen;		/* bits 1 << enum http_field_id */
 	uint8_t framing;	/* enum http_framing */
-	uint8_t minor;		/* HTTP/1.minor: 0 or 1 */
+	uint8_t minor;		/* HTTP/1.minor: 0, or 1 for whatever is later */
 	bool keep_alive;	/* the peer lets the connection live on */
 	unsigned nfields;
 	struct http_field fields[HTTP_FIELDS_MAX]; /* nfields are set */

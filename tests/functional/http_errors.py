@@ -254,7 +254,7 @@ def test_the_other_refusals():
     many = b'GET / HTTP/1.1\r\nHost: one.test\r\n' + b''.join(
         b'X%d: a\r\n' % i for i in range(100)) + b'\r\n'
     for data, status in (
-            (big, 431), (many, 431), (b'GET / HTTP/1.2\r\n\r\n', 505),
+            (big, 431), (many, 431), (b'GET / HTTP/1.2\r\n\r\n', 400),
             (b'GET / HTTP/2.0\r\nHost: one.test\r\n\r\n', 505),
             (b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', (400, 505)),
             (b'GET /\r\n\r\n', 400), (b'\0\0\0\0\r\n\r\n', 400),

@@ -88,7 +88,7 @@ static const struct bad bad[] = {
 	/* the version */
 	{ "the h2c preface", HTTP_BAD_VERSION, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") },
 	{ "HTTP/2.0", HTTP_BAD_VERSION, BYTES("GET / HTTP/2.0\r\n") },
-	{ "HTTP/1.2", HTTP_BAD_VERSION, BYTES("GET / HTTP/1.2\r\n") },
+	{ "HTTP/1.2 without a host", HTTP_MALFORMED, BYTES("GET / HTTP/1.2\r\n\r\n") },
 	{ "HTTP/0.9 said aloud", HTTP_BAD_VERSION, BYTES("GET / HTTP/0.9\r\n") },
 	{ "HTTP/3.0", HTTP_BAD_VERSION, BYTES("GET / HTTP/3.0\r\n") },
 	{ "HTTP/2", HTTP_MALFORMED, BYTES("GET / HTTP/2\r\n") },
@@ -259,6 +259,7 @@ struct good {
 
 static const struct good good[] = {
 	{ "the least in 1.1", "GET / 1.1 host=a.example keep", BYTES(REST END) },
+	{ "a later version is 1.1", "GET / 1.1 host=a.example keep", BYTES("GET / HTTP/1.2\r\n" HOST END) },
 	{ "the least in 1.0", "GET / 1.0 host= close", BYTES("GET / HTTP/1.0\r\n\r\n") },
 	{ "an empty line first", "GET / 1.1 host=a.example keep", BYTES("\r\n" REST END) },
 	{ "four empty lines first", "GET / 1.1 host=a.example keep",
