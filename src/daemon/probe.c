@@ -285,6 +285,24 @@ probe_read(struct probe *p)
 	return -1;
 }
 
+/* Drop interim answers (RFC 9110, 15.2), of which none was asked for.  True: the
+ * rest of one is still to come. */
+static bool
+drop_interim(struct probe *p)
+{
+	const char *end;
+
+	while (p->in_len >= 12 && memcmp(p->in, "HTTP/1.", 7) == 0 && p->in[9] == '1' &&
+	    memcmp(p->in + 9, "101", 3) != 0) {
+		if ((end = memmem(p->in, p->in_len, "\r\n\r\n", 4)) == NULL)
+			return p->in_len < sizeof(p->in) - 1;
+		end += 4;
+		p->in_len -= (size_t)(end - p->in);
+		memmove(p->in, end, p->in_len);
+	}
+	return false;
+}
+
 static bool
 step_read(struct probe *p)
 {
@@ -298,6 +316,8 @@ step_read(struct probe *p)
 			p->in_len += (size_t)n;
 		if (tls && p->in_len >= 5)
 			return judge_tls(p);
+		if (!tls && n > 0 && drop_interim(p))
+			continue;
 		/* "HTTP/1.1 200" is enough */
 		if (!tls && (p->in_len >= 12 || (n == -2 && p->in_len > 0)))
 			return judge_http(p);

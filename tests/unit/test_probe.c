@@ -338,6 +338,10 @@ static const struct {
 	{ "half a record", CONF_CHECK_TLS, BYTES("\x16\x03\x03"), true, HEALTH_L6RSP, 0 },
 	{ "nothing", CONF_CHECK_TLS, BYTES(""), true, HEALTH_L6RSP, 0 },
 
+	{ "an interim answer first", CONF_CHECK_HTTP,
+	  BYTES("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Not yet\r\n\r\n"), false, HEALTH_L7STS, 503 },
+	{ "two of them, and no more", CONF_CHECK_HTTP,
+	  BYTES("HTTP/1.1 102 X\r\n\r\nHTTP/1.1 103 Y\r\nA: b\r\n\r\n"), true, HEALTH_L7RSP, 0 },
 	{ "200", CONF_CHECK_HTTP, BYTES("HTTP/1.1 200 OK\r\n\r\n"), false, HEALTH_L7OK, 200 },
 	{ "HTTP/1.0", CONF_CHECK_HTTP, BYTES("HTTP/1.0 204 No Content\r\n\r\n"), true, HEALTH_L7OK, 204 },
 	{ "no reason", CONF_CHECK_HTTP, BYTES("HTTP/1.1 200\r\n\r\n"), true, HEALTH_L7OK, 200 },
