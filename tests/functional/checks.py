@@ -200,12 +200,12 @@ def answers(status):
 
 def test_http_status_ranges():
     """The ends of each range and what lies beyond."""
-    up = [200, 204, 399, 403]
-    down = [199, 205, 398, 401, 404, 503]
+    up = [201, 204, 399, 403]
+    down = [200, 205, 398, 401, 404, 503]
     servers = {s: HttpBackend('s%d' % s, answer=answers(s))
                for s in up + down}
     daemon = start(list(servers.values()),
-                   'type = "http" status = "200-204,399,403"')
+                   'type = "http" status = "201-204,399,403"')
     for s in down:
         daemon.wait_log(
             r'/s%d is DOWN, reason: Layer7 wrong status, code: %d, '
