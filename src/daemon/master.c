@@ -363,7 +363,8 @@ master_run(struct master *m)
 			upgrade_heard(m);
 			if (m->upgrade_fd == -2) {
 				m->upgrade_fd = -1;
-				master_begin_retire(m);
+				if (!m->stopping)
+					master_begin_retire(m);
 			}
 		}
 		if (!m->ready && !m->stopping)

@@ -98,6 +98,7 @@ void master_signal_workers(struct master *m, int sig, bool old_only, bool stats_
 
 /* upgrade.c: USR2. */
 void upgrade_begin(struct master *m);
+void upgrade_stop(struct master *m);		/* TERM to one that is not ready yet */
 void upgrade_heard(struct master *m);		/* upgrade_fd can be read */
 bool upgrade_inherit(struct master *m);		/* in the new one; false: not one */
 int upgrade_stderr(const struct master *m);	/* until it is ready: ours is the old one's; -1 */

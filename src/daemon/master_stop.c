@@ -20,6 +20,7 @@
 #include "daemon/notify.h"
 
 #define STOP_MS		3000	/* then those who did not leave are killed */
+#define NO_MASTER	0	/* the last one was told to stop: older ones stop as well */
 
 /* What masters share, memory and sockets with a path, is a newer one's from its
  * start on, which is before we hear that it serves. */
@@ -40,6 +41,9 @@ master_begin_stop(struct master *m, const char *why)
 	 * we have shut */
 	if (!m->ready)
 		upgrade_ready(m);
+	/* and the other way round: the one that is about to take over goes too */
+	if (!m->retired)
+		upgrade_stop(m);
 	m->stopping = true;
 	m->drain_end = clock_ms() + STOP_MS;
 	if (!is_superseded(m)) {
@@ -144,6 +148,9 @@ master_leave(struct master *m)
 			unlink(m->gen->conf->control);
 		}
 		generation_free(m->gen, NULL);
+		/* after QUIT theirs may finish as well */
+		if (!m->draining)
+			atomic_store(&m->shared.head->master_pid, NO_MASTER);
 	}
 	log_notice("ended");
 	/* the logger ends when nobody is left to write; wait for it, not long */
@@ -173,8 +180,11 @@ master_look_stop(struct master *m, int64_t now)
 {
 	unsigned left = children_count(CHILD_WORKER);
 
-	if (m->retired)
-		return left == 0;
+	if (m->retired && !m->stopping &&
+	    atomic_load(&m->shared.head->master_pid) == NO_MASTER)
+		master_begin_stop(m, "the newer one was stopped");
+	if (m->retired && left == 0)
+		return true;
 	if (m->draining && !m->closed && !m->stopping && now >= m->drain_end)
 		close_listeners(m);
 	if (m->closed && !m->stopping && (m->workers == 0 || now >= m->drain_end)) {

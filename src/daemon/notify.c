@@ -61,6 +61,12 @@ tell(const char *text)
 		close(fd);
 }
 
+bool
+notify_is_on(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void
 notify_ready(const char *status)
 {

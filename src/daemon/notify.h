@@ -7,8 +7,12 @@
 #ifndef DURWARD_NOTIFY_H
 #define DURWARD_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Somebody listens, or says so. */
+bool notify_is_on(void);
 
 /* Every listener is served; also after a reload, whatever came of it.  status
  * is a line for people. */

@@ -14,16 +14,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/children.h"
 #include "daemon/detach.h"
+#include "daemon/notify.h"
 
 #define VARIABLE	"DURWARD_UPGRADE"
 #define READY		"\nREADY\n"
@@ -83,10 +86,37 @@ exec_new(struct master *m, int word)
 	_exit(1);
 }
 
+/*
+ * A service manager waits only for a main process that is its own child: one
+ * of ours it would kill the moment it had told it to stop.  So the new one
+ * becomes our sibling, whose end we hear of through the pipe alone.
+ */
+static pid_t
+fork_sibling(void)
+{
+#ifdef SYS_clone
+	/* after it comes exec: what fork(2) in the library tidies is not missed */
+	return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+#else
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+static pid_t
+fork_new(bool *ours)
+{
+	pid_t pid = notify_is_on() ? fork_sibling() : -1;
+
+	*ours = pid < 0;	/* the first process of all can have no siblings */
+	return *ours ? fork() : pid;
+}
+
 void
 upgrade_begin(struct master *m)
 {
 	int word[2];
+	bool ours;
 	pid_t pid;
 
 	if (m->upgrade > 0 || m->upgrade_fd >= 0) {
@@ -94,7 +124,7 @@ upgrade_begin(struct master *m)
 		return;
 	}
 	log_notice("starting the executable now at %s", m->executable);
-	if (pipe2(word, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+	if (pipe2(word, O_CLOEXEC) != 0 || (pid = fork_new(&ours)) < 0) {
 		log_warn("cannot start it");
 		return;
 	}
@@ -104,7 +134,18 @@ upgrade_begin(struct master *m)
 	fcntl(word[0], F_SETFL, O_NONBLOCK);
 	m->upgrade_fd = word[0];
 	m->upgrade = pid;
-	children_add(pid, CHILD_UPGRADE, 0);
+	if (ours)
+		children_add(pid, CHILD_UPGRADE, 0);
+}
+
+void
+upgrade_stop(struct master *m)
+{
+	if (m->upgrade > 0)
+		kill(m->upgrade, SIGTERM);
+	/* nobody tells us of a sibling's end */
+	if (children_find(m->upgrade) == NULL)
+		m->upgrade = 0;
 }
 
 /* What it said is the log's where the log is stderr: on with it to where ours
@@ -127,8 +168,7 @@ new_one_failed(struct master *m, char *said)
 	log_errx("the new executable did not start; this one goes on");
 	/* before it ends: what it leaves behind is ours again */
 	atomic_store(&m->shared.head->master_pid, getpid());
-	if (m->upgrade > 0)
-		kill(m->upgrade, SIGTERM);
+	upgrade_stop(m);
 	/* it may have read another configuration: the addresses of ours stand again */
 	shared_map_free(shared_bind(&m->shared, m->gen->conf), m->gen->conf);
 	/* the new one may have written it */
@@ -152,7 +192,8 @@ upgrade_heard(struct master *m)
 		m->upgrade_fd = -1;
 		said[len] = '\0';
 		len = 0;
-		new_one_failed(m, said);
+		if (!m->stopping)
+			new_one_failed(m, said);
 		return;
 	}
 	len += (size_t)n;

@@ -50,7 +50,7 @@ struct shared_head {
 	uint32_t size_of[5];		/* of the five slots: a cheap check of the layout */
 	_Atomic uint32_t generation;	/* master: the current one */
 	_Atomic uint32_t draining;	/* master: enum shared_draining */
-	_Atomic int32_t master_pid;
+	_Atomic int32_t master_pid;	/* 0: stopped, and so are those before it */
 	_Atomic int64_t started_ms, reloaded_ms;	/* clock_ms */
 	_Atomic uint64_t reloads;
 	/* master: slots from 0 on that were ever used; whoever scans stops there */

@@ -4,12 +4,13 @@
 from a start to a stop, without systemd."""
 
 import os
+import shutil
 import signal
 import socket
 import time
 
-from lib import (Durward, EchoBackend, check, connect, equal, exchange, main,
-                 own, scratch, simple_hello)
+from lib import (DURWARD, Durward, EchoBackend, check, connect, equal,
+                 exchange, main, own, procs, scratch, simple_hello, wait_for)
 
 NAME = 'www.example.org'
 CONF = '''
@@ -137,6 +138,8 @@ def test_an_upgrade_names_the_new_master():
     old = daemon.follow()
     equal(said, {'MAINPID': str(daemon.pid)})
     equal(pid, old, 'only the one that it knows is believed')
+    # systemd kills a main process that is not its child with the TERM of a stop
+    check(daemon.pid in procs.children(os.getpid()), 'the new one is no child of ours')
     client.close()
 
     # the manager believes the new one now, and the old one says nothing more
@@ -147,6 +150,29 @@ def test_an_upgrade_names_the_new_master():
     equal(pid, daemon.pid, 'who said STOPPING')
     daemon.wait_end()
     manager.hears_nothing()
+
+
+def test_a_stop_before_the_new_one_serves():
+    """Who asks for the stop knows the old master alone: the new one, which is
+    no child of that, goes too."""
+    manager = Manager()
+    binary = os.path.join(scratch(), 'durward')
+    shutil.copy(DURWARD, binary)
+    daemon = start(manager, binary=binary)
+    os.unlink(binary)
+    with open(binary, 'w') as f:
+        f.write('#!/bin/sh\nexec sleep 300\n')
+    os.chmod(binary, 0o755)
+    daemon.signal(signal.SIGUSR2)
+
+    def sibling():
+        return [p for p in procs.children(os.getpid())
+                if p != daemon.pid and 'sleep 300' in procs.title(p)]
+    new, = wait_for(sibling, 20, 'what stands in for a new master')
+    daemon.signal(signal.SIGTERM)
+    wait_for(lambda: not procs.alive(new), 10, 'it to go')
+    daemon.wait_end()
+    equal(daemon.log_lines('did not start'), [], 'complaints')
 
 
 def test_in_the_background_and_in_the_abstract():

@@ -185,6 +185,7 @@ def test_term_to_the_old_master_leaves_the_new_one_alone():
     wait_for(lambda: procs.alive(old) and daemon.pid_from_file() != old, 20,
              'another pid in the file')
     daemon.follow()
+    daemon.wait_log('a new executable serves')  # until then, it is for both
     daemon.wait_ready()
     equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
     os.kill(old, signal.SIGTERM)
@@ -326,6 +327,33 @@ def test_a_stop_while_the_new_one_starts():
         daemon.follow()
         daemon.stop()
         wait_for(lambda: not alive(old), 10, 'the old master to go')
+
+
+def test_a_stop_of_the_old_one_while_the_new_one_starts():
+    """By a pid that was read before: the new one goes too."""
+    for delay in (0, 0.001, 0.002, 0.005, 0.01, 0.02):
+        daemon, _, _ = start(own_binary())
+        os.kill(daemon.pid, signal.SIGUSR2)
+        daemon.wait_log('starting the executable', limit=20)
+        time.sleep(delay)       # it lands elsewhere each time
+        os.kill(daemon.pid, signal.SIGTERM)
+        wait_for(lambda: not alive(daemon.pid), 10, 'the old master to end')
+        if daemon.log_lines('a new executable serves'):
+            daemon.follow()     # too late: that TERM was for the old one alone
+            daemon.stop()
+        daemon.stopped = True
+        daemon.expect_nothing_left()
+
+
+def test_a_stop_is_for_those_before_it_too():
+    """One that lives on for a connection ends with the new one."""
+    daemon, _, _ = start(own_binary())
+    held = opened(daemon.port('https'))
+    old = daemon.renew()
+    equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+    daemon.stop()
+    wait_for(lambda: not alive(old), 10, 'the old master to go')
+    equal(held.recv(1), b'', 'its connection')
 
 
 main()
