@@ -60,6 +60,9 @@ int master_start(struct master *m, struct conf *c);
 /* Serve until told to stop.  Returns the exit status. */
 int master_run(struct master *m);
 
+/* Before a process other than a worker, that died, is forked again. */
+#define MASTER_AGAIN_MS	1000
+
 /* --- between the master's own files ---------------------------------------- */
 
 /* master_fork.c: make sure that every process that should be there is. */

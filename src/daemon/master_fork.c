@@ -27,7 +27,6 @@
 #include "daemon/spares.h"
 #include "daemon/worker.h"
 
-#define AGAIN_MS	1000	/* before a helper process that died is forked again */
 #define FORK_PAUSE_MAX_MS	1000
 #define SAY_AGAIN_MS	10000	/* what goes on failing is said this often */
 
@@ -208,13 +207,13 @@ master_fill(struct master *m, int64_t now)
 		    m->gen->conf->listener[m->gen->pool[i].listener].protocol == CONF_STATS)
 			fill_pool(m, &m->gen->pool[i], now);
 	if (m->logger == 0 && now >= m->logger_after && master_start_logger(m) != 0)
-		m->logger_after = now + AGAIN_MS;
+		m->logger_after = now + MASTER_AGAIN_MS;
 	if (m->checker == 0 && now >= m->checker_after) {
-		m->checker_after = now + AGAIN_MS;
+		m->checker_after = now + MASTER_AGAIN_MS;
 		master_start_checker(m);
 	}
 	if (m->clerk == 0 && m->control_fd >= 0 && now >= m->clerk_after) {
-		m->clerk_after = now + AGAIN_MS;
+		m->clerk_after = now + MASTER_AGAIN_MS;
 		master_start_clerk(m);
 	}
 	if (m->resolver == 0 && now >= m->resolve_after) {

@@ -22,7 +22,6 @@
 #include "report/access.h"
 #include "wire/cidr.h"
 
-#define AGAIN_MS	1000	/* before a logger that died young is forked again */
 #define HOPELESS_MS	1600	/* births fail with pauses up to this: who waits for us may know */
 
 /* A worker that a signal ended, with what it was doing. */
@@ -246,8 +245,8 @@ reap_one(struct master *m, struct child *c, int status)
 		if (c->pid == m->logger) {
 			m->logger = 0;
 			/* one that dies at once, time and again, is no loop of ours */
-			if (clock_ms() - c->started_ms < AGAIN_MS)
-				m->logger_after = clock_ms() + AGAIN_MS;
+			if (clock_ms() - c->started_ms < MASTER_AGAIN_MS)
+				m->logger_after = clock_ms() + MASTER_AGAIN_MS;
 			if (!leaving)
 				say_helper("logger", status);
 		}

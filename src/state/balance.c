@@ -89,7 +89,7 @@ balance_neg_log2(uint64_t h)
 	m = h << shift;
 	log = (uint64_t)(63 - shift);
 	for (i = 0; i < 32; i++) {
-		m = (uint64_t)(((unsigned __int128)m * m) >> 64);
+		m = balance_square_high(m);
 		log <<= 1;
 		if (m >> 63)
 			log |= 1;

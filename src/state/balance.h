@@ -54,4 +54,26 @@ int balance_next(const struct balance *b, unsigned backend, struct balance_key k
 /* For tests: -log2(h / 2^64) with 32 bits of fraction. */
 uint64_t balance_neg_log2(uint64_t h);
 
+/* The upper half of m * m, by halves, for where there is no wider type; any
+ * bit of difference would send clients elsewhere than other machines do. */
+static inline uint64_t
+balance_square_high_by_halves(uint64_t m)
+{
+	uint64_t low = m & UINT32_MAX, high = m >> 32, cross = low * high;
+
+	/* high^2 * 2^64 + 2 * cross * 2^32 + low^2; cross < 2^64, doubled it may not be */
+	return high * high + (cross >> 31) +
+	    ((((cross << 1) & UINT32_MAX) + (low * low >> 32)) >> 32);
+}
+
+static inline uint64_t
+balance_square_high(uint64_t m)
+{
+#ifdef __SIZEOF_INT128__
+	return (uint64_t)(((unsigned __int128)m * m) >> 64);
+#else
+	return balance_square_high_by_halves(m);
+#endif
+}
+
 #endif

@@ -9,8 +9,8 @@ import socket
 import time
 
 from lib import (DURWARD, Durward, EchoBackend, Load, Rate, alive, check,
-                 connect, equal, exchange, main, procs, scratch, simple_hello,
-                 wait_for)
+                 connect, equal, exchange, main, own_binary, procs,
+                 simple_hello, wait_for)
 
 NAME = 'www.example.org'
 SOURCES = ['127.0.3.%d' % i for i in range(1, 20)]
@@ -208,12 +208,6 @@ def test_a_listener_that_goes_is_closed():
     wait_for(is_closed, 10, 'the listener to go')
     equal(exchange(held, b'still', 5), b'still')
     held.close()
-
-
-def own_binary():
-    path = os.path.join(scratch(), 'durward')
-    shutil.copy(DURWARD, path)
-    return path
 
 
 def test_usr2_replaces_the_executable_under_load():

@@ -11,8 +11,8 @@ import sys
 import time
 
 from lib import (DURWARD, Durward, EchoBackend, Rate, alive, check, connect,
-                 equal, exchange, ledger, main, procs, scratch, simple_hello,
-                 skip, wait_for, wrong_counts)
+                 equal, exchange, ledger, main, own_binary, procs,
+                 simple_hello, skip, wait_for, wrong_counts)
 from lib import forbid
 from lib.forbid import CAPSET
 
@@ -38,15 +38,6 @@ def start(binary):
     daemon = Durward(CONF, a=a.port, b=b.port, binary=binary)
     daemon.wait_state(BACKEND, 'gone', 'DOWN')
     return daemon, a, b
-
-
-def own_binary():
-    path = os.path.join(scratch(), 'durward')
-    shutil.copy(DURWARD, path)
-    plugin = os.path.join(os.path.dirname(DURWARD), 'durward-https.so')
-    if os.path.exists(plugin):
-        shutil.copy(plugin, os.path.dirname(path))
-    return path
 
 
 def opened(port):

@@ -239,6 +239,35 @@ START_TEST(logarithms)
 }
 END_TEST
 
+static const struct {
+	uint64_t m, want;
+} squares[] = {
+	{ 0, 0 },
+	{ UINT32_MAX, 0 },
+	{ UINT64_C(1) << 32, 1 },
+	{ UINT64_C(1) << 63, UINT64_C(1) << 62 },
+	{ UINT64_MAX, UINT64_MAX - 1 },
+	{ 0xb504f333f9de6484, 0x7fffffffffffffff },	/* the root of a half */
+	{ 0xb504f333f9de6485, 0x8000000000000000 },
+};
+
+/* The form for machines without a wider type, on every machine. */
+START_TEST(squares_by_halves)
+{
+	uint64_t m = 0x9e3779b97f4a7c15;
+
+	for (int i = 0; i < COUNT(squares); i++)
+		ck_assert_msg(balance_square_high_by_halves(squares[i].m) == squares[i].want, "%llx: %llx",
+		    (unsigned long long)squares[i].m,
+		    (unsigned long long)balance_square_high_by_halves(squares[i].m));
+	for (int i = 0; i < 1000000; i++) {
+		ck_assert_msg(balance_square_high_by_halves(m) == balance_square_high(m), "%llx",
+		    (unsigned long long)m);
+		m = m * 6364136223846793005u + 1442695040888963407u;
+	}
+}
+END_TEST
+
 /* --- properties of hashing ------------------------------------------------------ */
 
 static const struct {
@@ -630,6 +659,7 @@ main(void)
 	tcase_add_test(t, equal_weights_choose_as_no_weights);
 	tcase_add_test(t, a_key_is_the_client_or_the_host);
 	tcase_add_test(t, logarithms);
+	tcase_add_test(t, squares_by_halves);
 	tcase_add_loop_test(t, clients_are_spread_by_weight, 0, COUNT(spreads));
 	tcase_add_test(t, neighbours_are_spread_too);
 	tcase_add_loop_test(t, only_the_clients_of_the_one_that_leaves_move, 0, COUNT(leaving));

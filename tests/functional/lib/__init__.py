@@ -13,7 +13,8 @@ from .certs import Certs
 from .clients import (alert, ask, connect, curl, exchange, http_request,
                       read_all, read_until, s_client, tls_get)
 from .crowd import Crowd
-from .daemon import CTL, DURWARD, SRCDIR, Durward, run_durward, write_conf
+from .daemon import (CTL, DURWARD, SRCDIR, Durward, own_binary, run_durward,
+                     write_conf)
 from .haproxy import HAProxy
 from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
                     record, records, server_name, simple_hello)

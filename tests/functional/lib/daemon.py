@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal as signals
 import subprocess
 
@@ -54,6 +55,16 @@ def write_conf(text, directory=None, **values):
     path = os.path.join(directory or scratch(), 'durward.conf')
     with open(path, 'w') as f:
         f.write(fill(text, values))
+    return path
+
+
+def own_binary():
+    """A copy of the executable that a test may replace."""
+    path = os.path.join(scratch(), 'durward')
+    shutil.copy(DURWARD, path)
+    plugin = os.path.join(os.path.dirname(DURWARD), 'durward-https.so')
+    if os.path.exists(plugin):
+        shutil.copy(plugin, os.path.dirname(path))
     return path
 
 
