@@ -9,6 +9,9 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#ifdef __i386__
+#include <linux/net.h>
+#endif
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -104,6 +107,7 @@ static const struct {
 	{ SCMP_SYS(access), R },
 	{ SCMP_SYS(faccessat), R },
 	{ SCMP_SYS(mmap), R },
+	{ SCMP_SYS(mmap2), R },
 	{ SCMP_SYS(mprotect), R },
 	{ SCMP_SYS(sendmmsg), R },		/* A and AAAA in one */
 	{ SCMP_SYS(setsockopt), R },
@@ -114,6 +118,21 @@ static const struct {
 	{ SCMP_SYS(geteuid), R },
 	{ SCMP_SYS(getgid), R },
 	{ SCMP_SYS(getegid), R },
+	/* the same on 32-bit machines; names that ours lacks are passed over */
+#ifdef __SNR_clock_gettime64
+	{ SCMP_SYS(clock_gettime64), ANY },
+	{ SCMP_SYS(futex_time64), ANY },
+	{ SCMP_SYS(ppoll_time64), ANY },
+#endif
+	{ SCMP_SYS(sigreturn), ANY },
+	{ SCMP_SYS(stat64), R },
+	{ SCMP_SYS(fstat64), R },
+	{ SCMP_SYS(fstatat64), R },
+	{ SCMP_SYS(_llseek), R },
+	{ SCMP_SYS(getuid32), R },
+	{ SCMP_SYS(geteuid32), R },
+	{ SCMP_SYS(getgid32), R },
+	{ SCMP_SYS(getegid32), R },
 #ifdef WITH_SANITIZERS
 	/* what a sanitizer's run time needs to watch and to report */
 	{ SCMP_SYS(mmap), ANY & ~R },
@@ -159,6 +178,13 @@ static const struct {
 #define IS(n, value)		{ n, SCMP_CMP_EQ, (value), 0 }
 #define TYPE_IS(type)		{ 1, SCMP_CMP_MASKED_EQ, \
 				    0xffffffffu & ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC), (type) }
+#define FCNTL(call) \
+	{ call, W | K, 2, { IS(1, F_SETFL), NO_FLAG(2, O_ASYNC) } }, \
+	{ call, R, 1, { IS(1, F_SETFL) } }, \
+	{ call, R, 1, { IS(1, F_GETFL) } }, \
+	{ call, R, 1, { IS(1, F_SETFD) } }, \
+	{ call, W, 1, { IS(1, F_SETPIPE_SZ) } }, \
+	{ call, W, 1, { IS(1, F_GETPIPE_SZ) } }
 #define TCP_OPTION(name)	{ SCMP_SYS(setsockopt), W, 2, { IS(1, IPPROTO_TCP), IS(2, name) } }
 #define SOCKET_OPTION(name)	{ SCMP_SYS(setsockopt), W | S, 2, { IS(1, SOL_SOCKET), IS(2, name) } }
 
@@ -185,12 +211,8 @@ static const struct {
 	{ SCMP_SYS(socket), R, 1, { IS(0, AF_UNIX) } },
 	{ SCMP_SYS(socket), R, 1, { IS(0, AF_NETLINK) } },
 	/* blocking or not; no owner of signals */
-	{ SCMP_SYS(fcntl), W | K, 2, { IS(1, F_SETFL), NO_FLAG(2, O_ASYNC) } },
-	{ SCMP_SYS(fcntl), R, 1, { IS(1, F_SETFL) } },
-	{ SCMP_SYS(fcntl), R, 1, { IS(1, F_GETFL) } },
-	{ SCMP_SYS(fcntl), R, 1, { IS(1, F_SETFD) } },
-	{ SCMP_SYS(fcntl), W, 1, { IS(1, F_SETPIPE_SZ) } },
-	{ SCMP_SYS(fcntl), W, 1, { IS(1, F_GETPIPE_SZ) } },
+	FCNTL(SCMP_SYS(fcntl)),
+	FCNTL(SCMP_SYS(fcntl64)),
 	SOCKET_OPTION(SO_RCVTIMEO),
 	SOCKET_OPTION(SO_SNDTIMEO),
 	SOCKET_OPTION(SO_LINGER),
@@ -210,7 +232,19 @@ static const struct {
 #ifndef WITH_SANITIZERS
 	/* anonymous memory, never executable */
 	{ SCMP_SYS(mmap), ANY & ~R, 2, { NO_FLAG(2, PROT_EXEC), HAS_FLAG(3, MAP_ANONYMOUS) } },
+	{ SCMP_SYS(mmap2), ANY & ~R, 2, { NO_FLAG(2, PROT_EXEC), HAS_FLAG(3, MAP_ANONYMOUS) } },
 	{ SCMP_SYS(mprotect), C, 1, { NO_FLAG(2, PROT_EXEC) } },	/* OpenSSL's locks and pools */
+#endif
+#ifdef __i386__
+	/* the C library's one way to sockets, of which no filter sees more than
+	 * the first number: any kind of socket is let through, and any flag */
+	{ SCMP_SYS(socketcall), W | C | Y | U | R, 1, { IS(0, SYS_SOCKET) } },
+	{ SCMP_SYS(socketcall), W | S | C | K | R, 1, { IS(0, SYS_SENDTO) } },
+	{ SCMP_SYS(socketcall), W | S | C | K | R, 1, { IS(0, SYS_SEND) } },
+	{ SCMP_SYS(socketcall), W | S | C | K | R, 1, { IS(0, SYS_RECV) } },
+	{ SCMP_SYS(socketcall), W | Y | U | R, 1, { IS(0, SYS_SENDMSG) } },
+	{ SCMP_SYS(socketcall), W | S | C | R, 1, { IS(0, SYS_SETSOCKOPT) } },
+	{ SCMP_SYS(socketcall), W | S | C | R, 1, { IS(0, SYS_GETSOCKOPT) } },
 #endif
 	/* abort(), of ourselves */
 	{ SCMP_SYS(tgkill), ANY, 2, { IS(0, OWN_PID), IS(2, SIGABRT) } },

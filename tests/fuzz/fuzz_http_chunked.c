@@ -85,7 +85,7 @@ lenient_decode(const char *text, size_t len)
 
 	while ((n = lenient_size(text, len, &at)) > 0) {
 		MUST(n <= len - at);
-		at += n;
+		at += (size_t)n;
 		if (at < len && text[at] == '\r')
 			at++;
 		MUST(at < len && text[at] == '\n');
