@@ -26,11 +26,16 @@
 
 static struct state state;
 
+/* In the place of the one before, which it frees. */
 static struct balance *
 start(const char *text)
 {
-	struct balance *b;
+	static struct balance *b;
 
+	if (b != NULL) {
+		balance_free(b);
+		state_help_end(&state);
+	}
 	state_help_start(&state, text);
 	b = balance_new(state.conf, &state.shared, state.map);
 	ck_assert_ptr_nonnull(b);

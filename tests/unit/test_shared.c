@@ -207,6 +207,7 @@ START_TEST(a_name_is_down_until_it_resolves)
 		ck_assert_str_eq(health_word(server("c.one.l", "a")), "DOWN");
 		ck_assert(!health_usable(server("c.one.l", "a")));
 		ck_assert_str_eq(address_of(server("c.one.l", "a")), "-:7");
+		state_help_end(&state);
 	}
 }
 END_TEST
