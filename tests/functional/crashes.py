@@ -7,7 +7,7 @@ import signal
 import time
 
 from lib import (Durward, EchoBackend, HttpBackend, check, connect,
-                 equal, exchange, http_request, main, read_all, run_durward,
+                 equal, exchange, http_request, main, read_all, sanitized,
                  simple_hello, skip, wait_for)
 
 NAME = 'www.example.org'
@@ -37,7 +37,7 @@ HELLO = simple_hello(NAME)
 
 
 def start(proxy=''):
-    if 'sanitizers: yes' in run_durward('-V').stdout:
+    if sanitized():
         skip('a sanitizer takes these signals itself')
     daemon = Durward(CONF, server=EchoBackend().port,
                      web=HttpBackend().port, proxy=proxy)

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from lib import (Durward, EchoBackend, check, connect, equal, exchange, main,
-                 own, run_durward, scratch, simple_hello, skip, wait_for)
+                 own, sanitized, scratch, simple_hello, skip, wait_for)
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
@@ -262,7 +262,7 @@ def test_aaaa():
 
 def test_the_resolver_gives_up_what_it_can():
     """It needs files, so it has a root directory, and nothing else."""
-    if 'sanitizers: yes' in run_durward('-V').stdout:
+    if sanitized():
         skip('a sanitizer needs more')
     one, _ = two_servers()
     dns = Dns(node='127.0.5.1')

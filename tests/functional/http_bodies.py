@@ -7,8 +7,8 @@ import socket
 import struct
 import threading
 
-from lib import (DURWARD, Durward, Failure, Gate, HttpClient, HttpServer, check, connect,
-                 equal, main, ok, own, wait_for)
+from lib import (Durward, Failure, Gate, HttpClient, HttpServer, check, connect,
+                 equal, main, ok, own, sanitized, wait_for)
 
 CONF = '''
 listener "http" { bind = {"127.0.0.1:@http@"} protocol = "http"
@@ -230,12 +230,6 @@ def memory(pid):
             if line.startswith('VmRSS:'):
                 return int(line.split()[1])
     raise Failure('no VmRSS')
-
-
-def sanitized():
-    """The sanitizers' own memory is not ours to measure."""
-    with open(DURWARD, 'rb') as f:
-        return b'__asan_init' in f.read()
 
 
 def the_worker(daemon):

@@ -8,7 +8,7 @@ import os
 import re
 
 from lib import (Durward, EchoBackend, check, connect, equal, exchange,
-                 http_request, main, run_durward, shared, simple_hello, skip,
+                 http_request, main, run_durward, sanitized, shared, simple_hello, skip,
                  wait_for)
 
 NAME = 'www.example.org'
@@ -45,7 +45,7 @@ KINDS = {
 def need_root():
     if os.geteuid() != 0:
         skip('it is about what root gives up')
-    if 'sanitizers: yes' in run_durward('-V').stdout:
+    if sanitized():
         skip('a sanitizer needs more')
 
 

@@ -495,11 +495,20 @@ load_names(unsigned n, bool one_service)
 #define LIMIT	0.5
 #endif
 
+/* How much slower than by itself whoever runs us says that we are (valgrind). */
+static double
+slowness(void)
+{
+	const char *text = getenv("CK_TIMEOUT_MULTIPLIER");
+
+	return text != NULL ? atof(text) : 1;
+}
+
 START_TEST(ten_thousand_names_load_at_once)
 {
 	double took = load_names(10000, _i == 0);
 
-	ck_assert_msg(took < LIMIT, "10000 names in %s took %.3f s", _i == 0 ? "one service" : "as many services", took);
+	ck_assert_msg(took < LIMIT * slowness(), "10000 names in %s took %.3f s", _i == 0 ? "one service" : "as many services", took);
 }
 END_TEST
 

@@ -14,7 +14,7 @@ from .clients import (alert, ask, connect, curl, exchange, http_request,
                       read_all, read_until, s_client, tls_get)
 from .crowd import Crowd
 from .daemon import (CTL, DURWARD, SRCDIR, Durward, own_binary, run_durward,
-                     write_conf)
+                     sanitized, write_conf)
 from .haproxy import HAProxy
 from .hello import (HANDSHAKE, client_hello, extension, grease_extension,
                     record, records, server_name, simple_hello)

@@ -76,6 +76,12 @@ def run_durward(*args, stdin=None, limit=30):
                           universal_newlines=True, timeout=limit)
 
 
+def sanitized():
+    """A build with sanitizers: its memory is not the program's own, and it
+    needs calls and takes signals that the program does not."""
+    return 'sanitizers: yes' in run_durward('-V').stdout
+
+
 class Durward:
     """A running daemon.
 
