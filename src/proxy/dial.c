@@ -111,9 +111,7 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 		uint32_t seen = atomic_load(&b->queue_word);
 		int left = clock_left(end, clock_ms());
 
-		v = reserve_next(s, key, tried, ntried);
-		if (v != DIAL_QUEUE_TIMEOUT || left == 0)
-			break;
+		/* who is not there any more takes no place */
 		if (s->p->stop >= PROXY_KILLED) {
 			v = DIAL_STOPPED;
 			break;
@@ -122,6 +120,9 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 			v = DIAL_CLIENT_GONE;
 			break;
 		}
+		v = reserve_next(s, key, tried, ntried);
+		if (v != DIAL_QUEUE_TIMEOUT || left == 0)
+			break;
 		/* short naps, for a client that leaves wakes nobody */
 		shared_sleep(&b->queue_word, seen, left < 0 || left > 250 ? 250 : left);
 	}
