@@ -186,7 +186,12 @@ def test_a_worker_cannot_accept():
 
 def test_a_worker_cannot_connect():
     daemon, _ = start()
+    # three more than the least, so that none is born while clients ask
+    held = [opened(daemon) for _ in range(3)]
     wait_for(lambda: len(daemon.workers()) >= 4, 5, 'four spares')
+    for s in held:
+        s.close()
+    wait_for(lambda: len(daemon.workers()) >= 7, 5, 'seven spares')
     idle = daemon.workers()
     for pid in idle:
         limit(pid, resource.RLIMIT_NOFILE, free_descriptors(pid, 2)[1])
