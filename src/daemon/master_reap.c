@@ -87,7 +87,7 @@ static void
 end_client(struct master *m, const struct worker_slot *w, const struct child *c, int sig)
 {
 	int32_t b = atomic_load(&w->backend);
-	int64_t now = clock_ms(), since, us;
+	int64_t now = clock_ms(), began, us;
 	char line[LOG_LINE_MAX];
 	size_t n;
 
@@ -95,8 +95,8 @@ end_client(struct master *m, const struct worker_slot *w, const struct child *c,
 	    sig == SIGKILL ? 'K' : 'I', now, clock_wall_ms(), line, sizeof(line));
 	if (n == 0)
 		return;
-	since = atomic_load(&w->since_ms);
-	us = since > 0 && since < now ? (now - since) * 1000 : 0;
+	began = atomic_load(&w->began_ms);
+	us = began > 0 && began < now ? (now - began) * 1000 : 0;
 	counters_duration(&m->shared.listener[c->listener].c, us);
 	if ((atomic_load(&w->holds) & HOLDS_BACKEND) && b >= 0 && b < (int32_t)SHARED_BACKENDS)
 		counters_duration(&m->shared.backend[b].c, us);

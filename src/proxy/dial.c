@@ -154,8 +154,10 @@ choose(struct session *s, const uint16_t *tried, unsigned ntried)
 
 	if (v == DIAL_QUEUE_TIMEOUT)
 		v = queue_wait(s, key, tried, ntried);
-	if (v == DIAL_OK)
+	if (v == DIAL_OK) {
 		counter_add(&server_slot(s, (unsigned)s->server)->c.chosen, 1);
+		scoreboard_spent(&s->p->slot->queue_ms, s->queue_us);
+	}
 	return v;
 }
 
@@ -300,6 +302,7 @@ try_server(struct session *s, struct iovec *first, int n, bool blocking, size_t 
 	if (blocking)
 		fcntl(fd, F_SETFL, 0);
 	s->connect_us = clock_us() - start;
+	scoreboard_spent(&s->p->slot->connect_ms, s->connect_us);
 	*sent = (size_t)got;
 	return fd;
 }

@@ -166,6 +166,8 @@ take_head(struct exchange *e)
 	x->answered = true;
 	x->answer_us = clock_us();
 	x->status = (int)x->resp.status;
+	scoreboard_spent(&e->s->p->slot->answer_ms, x->answer_us - x->sent_us);
+	atomic_store_explicit(&e->s->p->slot->status, x->status, memory_order_relaxed);
 	http_own_count(e->s, x->status);
 	http_body_init(&e->answer, &x->resp.head);
 	if (!pass_head(e))

@@ -86,6 +86,7 @@ try_kept(struct exchange *e)
 				counter_add(&http_server_counters(s)->reused, 1);
 				counters_count(http_server_counters(s), clock_ms());
 				s->connect_us = 0;
+				scoreboard_spent(&s->p->slot->connect_ms, 0);
 				return true;
 			}
 			memcpy(e->up, up, sizeof(up));

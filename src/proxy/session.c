@@ -437,6 +437,7 @@ session_begin(struct session *s, struct proxy *p, int fd, const struct addr *pee
 	atomic_store_explicit(&w->last_ms, s->accept_us / 1000, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_out, 0, memory_order_relaxed);
+	scoreboard_begin(w, s->accept_us / 1000);
 	scoreboard_set_client(w, peer);
 	set_state(s, WORKER_READING);
 }

@@ -214,6 +214,7 @@ take_request(struct session *s, struct http_exchange *x)
 	int n;
 
 	x->head_us = clock_us();
+	scoreboard_spent(&s->p->slot->head_ms, x->head_us - x->start_us);
 	keep_request_line(r);
 	x->is_head = method_is(r, "HEAD");
 	x->is_safe = x->is_head || method_is(r, "GET") || method_is(r, "OPTIONS") ||
@@ -322,6 +323,7 @@ start_clock(struct session *s, struct http_exchange *x, bool first)
 	x->start_wall_ms = first ? s->accept_wall_ms : clock_wall_ms();
 	if (first)
 		return;
+	scoreboard_begin(s->p->slot, x->start_us / 1000);
 	s->accept_us = x->start_us;	/* for the part of it that is left under stress */
 	s->deadline_ms = clock_deadline(x->start_us / 1000, s->p->listener->timeouts.request);
 }

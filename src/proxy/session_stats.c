@@ -439,6 +439,19 @@ set_state(struct session *s, enum worker_state state)
 	atomic_store_explicit(&s->p->slot->bytes_in, s->bytes_in, memory_order_relaxed);
 }
 
+/* Its own answers wait for nobody. */
+static void
+show_times(const struct exchange *x)
+{
+	struct worker_slot *w = x->s->p->slot;
+
+	scoreboard_begin(w, x->began_us / 1000);
+	scoreboard_spent(&w->head_ms, x->read_us - x->began_us);
+	scoreboard_spent(&w->queue_ms, 0);
+	scoreboard_spent(&w->connect_ms, 0);
+	scoreboard_spent(&w->answer_ms, 0);
+}
+
 static void
 exchange_init(struct exchange *x, struct session *s, bool first)
 {
@@ -465,6 +478,7 @@ exchange(struct session *s, bool first)
 	ok = read_request(&x, first);
 	if (ok) {
 		set_state(s, WORKER_RELAYING);
+		show_times(&x);
 		ok = answer(&x) && send_answer(&x);
 		s->bytes_in += x.request.head.len;
 		count_exchange(&x);

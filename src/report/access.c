@@ -100,13 +100,32 @@ last_look(const struct shared *s, const struct worker_slot *w, uint32_t listener
 	l->count.server = atomic_load(&s->server[v].c.current);
 }
 
+/* A time that the whole leaves room for; else it is not known. */
+static int
+spent(const _Atomic int32_t *ms, int64_t whole)
+{
+	int32_t n = atomic_load(ms);
+
+	return n >= 0 && n <= whole ? n : -1;
+}
+
+/* An answer that there could be. */
+static int
+status_of(const struct worker_slot *w)
+{
+	int32_t n = atomic_load(&w->status);
+
+	return n >= 100 && n <= 999 ? n : -1;
+}
+
 size_t
 access_last_line(const struct shared *s, const struct worker_slot *w, uint32_t listener,
     enum access_kind kind, char cause, int64_t now_ms, int64_t wall_ms, char *buf, size_t size)
 {
 	char phase = phase_of(w, kind), host[256], safe[1024];
 	unsigned long long out = atomic_load(&w->bytes_out);
-	int64_t since = atomic_load(&w->since_ms), age = since > 0 && since < now_ms ? now_ms - since : 0;
+	int64_t began = atomic_load(&w->began_ms), age = began > 0 && began < now_ms ? now_ms - began : 0;
+	int queue = spent(&w->queue_ms, age), connect = spent(&w->connect_ms, age);
 	struct addr client;
 	struct last l;
 	size_t n;
@@ -119,11 +138,12 @@ access_last_line(const struct shared *s, const struct worker_slot *w, uint32_t l
 	n = access_head(&client, wall_ms - age, l.listener, l.backend,
 	    kind == ACCESS_STATS ? "<STATS>" : l.server, buf, size);
 	if (kind == ACCESS_TLS)
-		n += clamp(snprintf(buf + n, size - n, " -1/-1/%lld %llu %c%c ", (long long)age, out, cause,
-		    phase), size - n);
+		n += clamp(snprintf(buf + n, size - n, " %d/%d/%lld %llu %c%c ", queue, connect,
+		    (long long)age, out, cause, phase), size - n);
 	else
-		n += clamp(snprintf(buf + n, size - n, " -1/-1/-1/-1/%lld -1 %llu - - %c%c-- ", (long long)age,
-		    out, cause, phase), size - n);
+		n += clamp(snprintf(buf + n, size - n, " %d/%d/%d/%d/%lld %d %llu - - %c%c-- ",
+		    spent(&w->head_ms, age), queue, connect, spent(&w->answer_ms, age), (long long)age,
+		    status_of(w), out, cause, phase), size - n);
 	n += access_counts(&l.count, buf + n, size - n);
 	n += clamp(snprintf(buf + n, size - n, " {%s}%s", safe, kind == ACCESS_TLS ? "" : " \"<BADREQ>\""),
 	    size - n);

@@ -30,8 +30,8 @@ struct access_counts {
 size_t access_counts(const struct access_counts *c, char *buf, size_t size);
 
 /*
- * The line of a client whose worker died, from what its slot says: its times
- * beyond the whole are not known (-1), nor is a request's text (<BADREQ>).
+ * The line of a client whose worker died, from what its slot says: times as far
+ * as it came, -1 beyond; a request's text is not known (<BADREQ>).
  * Nothing in the slot is believed.  cause is HAProxy's first letter.  Returns
  * the length; 0 where the worker had no client that is due a line.
  */

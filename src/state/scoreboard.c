@@ -30,6 +30,17 @@ text_publish(struct worker_slot *w)
 }
 
 void
+scoreboard_begin(struct worker_slot *w, int64_t now_ms)
+{
+	atomic_store_explicit(&w->began_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&w->head_ms, -1, memory_order_relaxed);
+	atomic_store_explicit(&w->queue_ms, -1, memory_order_relaxed);
+	atomic_store_explicit(&w->connect_ms, -1, memory_order_relaxed);
+	atomic_store_explicit(&w->answer_ms, -1, memory_order_relaxed);
+	atomic_store_explicit(&w->status, -1, memory_order_relaxed);
+}
+
+void
 scoreboard_set_client(struct worker_slot *w, const struct addr *client)
 {
 	struct worker_text *t = text_spare(w);

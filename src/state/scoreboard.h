@@ -61,6 +61,11 @@ struct worker_slot {
 	_Atomic int64_t since_ms;		/* clock_ms of accept, or of becoming idle */
 	_Atomic int64_t last_ms;		/* clock_ms of the last byte either way */
 	_Atomic uint64_t bytes_in, bytes_out;	/* of this client so far */
+	/* of this session or request, for the line that it might not live to write:
+	 * clock_ms of its begin, then what is known of it in ms, -1 not yet */
+	_Atomic int64_t began_ms;
+	_Atomic int32_t head_ms, queue_ms, connect_ms, answer_ms;
+	_Atomic int32_t status;			/* of the answer; -1 none yet */
 	_Atomic uint32_t text_seq;		/* text[text_seq % 2] is the one that counts */
 	struct worker_text text[2];		/* the other is written, then they change places */
 };
@@ -82,6 +87,16 @@ static inline bool
 scoreboard_let_go(struct worker_slot *w, uint32_t what)
 {
 	return (atomic_fetch_and_explicit(&w->holds, ~what, memory_order_relaxed) & what) != 0;
+}
+
+/* For the worker: a session, or the next request of it, begins; nothing is known. */
+void scoreboard_begin(struct worker_slot *w, int64_t now_ms);
+
+/* For the worker: one of the times is known. */
+static inline void
+scoreboard_spent(_Atomic int32_t *ms, int64_t us)
+{
+	atomic_store_explicit(ms, (int32_t)(us / 1000), memory_order_relaxed);
 }
 
 /* For the worker: who it serves.  host may be NULL. */

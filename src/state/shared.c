@@ -19,7 +19,7 @@
 #include "base/clock.h"
 
 #define MAGIC	UINT64_C(0x647572776172640a)	/* "durward\n" */
-#define LAYOUT	5u
+#define LAYOUT	6u
 #define PAGE	4096u
 #define SHORTAGE_AGAIN_MS	10000
 

@@ -135,7 +135,7 @@ HTTP = [
      '101', 'sD', r'\{good\.test\}'),
     ('TERM', is_killed_waiting(signal.SIGTERM), None, GOOD, r'\d+/0/\d+/-1/\d+', '-1', 'KH',
      r'\{good\.test\}'),
-    ('a crash', is_killed_waiting(signal.SIGTRAP), None, GOOD, r'-1/-1/-1/-1/\d+', '-1', 'IH',
+    ('a crash', is_killed_waiting(signal.SIGTRAP), None, GOOD, r'\d+/0/\d+/-1/\d+', '-1', 'IH',
      r'\{good\.test\}'),
 ]
 

@@ -162,8 +162,8 @@ TLS = [
     ('idle', stays_quiet, None, GOOD, r'0/\d+/' + LATE, 'sD', '', HOST),
     ('durwardctl kill', is_killed(None), None, GOOD, r'0/\d+/\d+', 'KD', '', HOST),
     ('TERM', is_killed(signal.SIGTERM), None, GOOD, r'0/\d+/\d+', 'KD', '', HOST),
-    ('KILL', is_killed(signal.SIGKILL), None, GOOD, r'-1/-1/\d+', 'KD', '', HOST),
-    ('a crash', is_killed(signal.SIGTRAP), None, GOOD, r'-1/-1/\d+', 'ID', '', HOST),
+    ('KILL', is_killed(signal.SIGKILL), None, GOOD, r'0/\d+/\d+', 'KD', '', HOST),
+    ('a crash', is_killed(signal.SIGTRAP), None, GOOD, r'0/\d+/\d+', 'ID', '', HOST),
     ('the server went to MAINT', loses_its_server, None, r'c\.brief\.tls/s', r'0/\d+/\d+', 'DD',
      '', r'brief\.test'),
 ]

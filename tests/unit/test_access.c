@@ -38,7 +38,7 @@ slot(const char *client, const char *host, uint32_t worker_state)
 	scoreboard_set_client(w, &a);
 	scoreboard_set_host(w, host);
 	atomic_store(&w->state, worker_state);
-	atomic_store(&w->since_ms, NOW_MS - 5000);
+	scoreboard_begin(w, NOW_MS - 5000);
 	atomic_store(&w->holds, HOLDS_LISTENER);
 	atomic_store(&w->bytes_in, 10);
 	atomic_store(&w->bytes_out, 20);
@@ -134,6 +134,43 @@ START_TEST(the_dead_have_their_line)
 }
 END_TEST
 
+/* What the slot of a worker says of its times, and what the line does. */
+static const struct {
+	enum access_kind kind;
+	int32_t head, queue, connect, answer, status;
+	const char *want;
+} known[] = {
+	{ ACCESS_TLS, -1, 30, -1, -1, -1, " 30/-1/5000 20 ID " },
+	{ ACCESS_TLS, -1, 0, 12, -1, -1, " 0/12/5000 20 ID " },
+	{ ACCESS_HTTP, 7, -1, -1, -1, -1, " 7/-1/-1/-1/5000 -1 20 " },
+	{ ACCESS_HTTP, 7, 0, 3, -1, -1, " 7/0/3/-1/5000 -1 20 " },
+	{ ACCESS_HTTP, 7, 0, 3, 5000, 206, " 7/0/3/5000/5000 206 20 " },
+	/* more than the whole, and no status that there is */
+	{ ACCESS_HTTP, 5001, INT32_MAX, -2, INT32_MIN, 99, " -1/-1/-1/-1/5000 -1 20 " },
+	{ ACCESS_HTTP, 0, 5000, 5001, 0, 1000, " 0/5000/-1/0/5000 -1 20 " },
+};
+
+START_TEST(what_is_known_is_said)
+{
+	char line[LINE_SIZE];
+	struct worker_slot *w;
+
+	state_help_start(&state, conf_text);
+	w = slot("192.0.2.1", "x.test", WORKER_RELAYING);
+	atomic_store(&w->head_ms, known[_i].head);
+	atomic_store(&w->queue_ms, known[_i].queue);
+	atomic_store(&w->connect_ms, known[_i].connect);
+	atomic_store(&w->answer_ms, known[_i].answer);
+	atomic_store(&w->status, known[_i].status);
+	last_line(w, known[_i].kind, 'I', line, sizeof(line));
+	ck_assert_msg(strstr(line, known[_i].want) != NULL, "no \"%s\" in \"%s\"", known[_i].want, line);
+	/* the next request knows nothing of it */
+	scoreboard_begin(w, NOW_MS - 100);
+	last_line(w, ACCESS_HTTP, 'I', line, sizeof(line));
+	ck_assert_msg(strstr(line, " -1/-1/-1/-1/100 -1 20 ") != NULL, "%s", line);
+}
+END_TEST
+
 static bool
 is_one_clean_line(const char *line, size_t n)
 {
@@ -166,7 +203,7 @@ START_TEST(nothing_in_a_slot_is_believed)
 			for (int k = 0; k < COUNT(times); k++) {
 				atomic_store(&w->backend, indexes[i]);
 				atomic_store(&w->server, indexes[j]);
-				atomic_store(&w->since_ms, times[k]);
+				atomic_store(&w->began_ms, times[k]);
 				n = last_line(w, ACCESS_TLS, 'I', line, sizeof(line));
 				ck_assert_uint_gt(n, 0);
 				ck_assert_msg(is_one_clean_line(line, n), "%zu of %zu: %s", strlen(line), n,
@@ -190,6 +227,7 @@ main(void)
 	tcase_add_checked_fixture(t, conf_help_setup, conf_help_teardown);
 	tcase_add_test(t, heads_and_counts_are_haproxys);
 	tcase_add_loop_test(t, the_dead_have_their_line, 0, COUNT(ends));
+	tcase_add_loop_test(t, what_is_known_is_said, 0, COUNT(known));
 	tcase_add_test(t, nothing_in_a_slot_is_believed);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
