@@ -131,25 +131,36 @@ told_to_finish(struct desk *d)
 	return *d->c->finish;
 }
 
-/* The master has hung up.  After a reload a new clerk sits here: let the
- * client ask that one.  What servers are was set already, and stands. */
+/* After a reload a new clerk sits here: let the client ask that one. */
+static void
+client_send_on(struct client *cl, int64_t now)
+{
+	cl->out.len = 0;
+	out_text(&cl->out, "again\n");
+	client_answer(cl, now);
+}
+
+/* The master has hung up.  What servers are was set already, and stands. */
 static void
 client_deserted(struct desk *d, struct client *cl, int64_t now)
 {
 	if (cl->ask.request.op == CLERK_SERVERS_CHANGED)
 		client_answer(cl, now);
-	else if (told_to_finish(d)) {
-		cl->out.len = 0;
-		out_text(&cl->out, "again\n");
-		client_answer(cl, now);
-	} else
+	else if (told_to_finish(d))
+		client_send_on(cl, now);
+	else
 		client_refuse(cl, "the master has gone", now);
 }
 
-/* The line is whole. */
+/* The line is whole.  Who asks after a reload must not hear of what was before
+ * it: the signal was sent first, but may not have been taken. */
 static void
 client_command(struct desk *d, struct client *cl, int64_t now)
 {
+	if (told_to_finish(d)) {
+		client_send_on(cl, now);
+		return;
+	}
 	if (!clerk_command(d->c, cl->line, &cl->out, &cl->ask)) {
 		client_answer(cl, now);
 		return;
@@ -201,7 +212,7 @@ accept_clients(struct desk *d, int64_t now)
 	struct client *cl;
 	int fd;
 
-	while ((cl = find(d, STAGE_FREE)) != NULL) {
+	while (!told_to_finish(d) && (cl = find(d, STAGE_FREE)) != NULL) {
 		fd = accept4(d->c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return;

@@ -233,6 +233,45 @@ def control(daemon):
     return s
 
 
+def raw(daemon, line):
+    """durwardctl's question, without the time that a process takes."""
+    while True:
+        with control(daemon) as s:
+            s.sendall(line)
+            answer = b''.join(iter(lambda: s.recv(65536), b'')).decode()
+        if answer != 'again\n':
+            return answer
+
+
+def in_order(daemon):
+    """Where we may: of us, the master and the clerk, who must share a
+    processor, the first one runs, as may happen on a busy machine; the next
+    clerk after all of them."""
+    clerk, = daemon.workers('^durward: clerk$')
+    for priority, pid in enumerate((clerk, daemon.pid, 0), 1):
+        try:
+            os.sched_setaffinity(pid, {min(os.sched_getaffinity(0))})
+            os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK,
+                                  os.sched_param(priority))
+        except PermissionError:
+            pass
+
+
+def test_after_a_reload_the_new_configuration_answers():
+    """At once: the clerk of the old one takes no question any more."""
+    daemon, _ = start()
+    for i in range(10):
+        daemon.write(CONF.replace('"echo=', '"echo%d=' % i))
+        wait_for(lambda: len(daemon.workers('^durward: clerk$')) == 1, 10,
+                 'one clerk')
+        in_order(daemon)
+        answer = raw(daemon, b'reload\n')
+        check(answer.startswith('ok\n'), 'reload: %s', answer)
+        answer = raw(daemon, b'-j\tstatus\n')
+        check('"echo%d"' % i in answer, 'reload %d, and then status: %s', i,
+              answer)
+
+
 def test_garbage():
     daemon, _ = start()
     for line in (b'\n', b'\0\n', b'\xff' * 100 + b'\n', b'-j\n', b'-j\t-j\n',
