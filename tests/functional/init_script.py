@@ -176,6 +176,38 @@ def test_with_plain_sh():
     through_life(plain=True)
 
 
+def test_a_reload_that_fails_says_so_whatever_ping_says():
+    """Which may fail in the moment when a listener has no worker."""
+    init = Init(plain=True)
+    init.run('start')
+    os.unlink(init.sbin + '/durwardctl')
+    with open(init.sbin + '/durwardctl', 'w') as f:
+        f.write('#!/bin/sh\ncase " $* " in *" ping "*) exit 1;; esac\n'
+                'exec %s "$@"\n' % CTL)
+    os.chmod(init.sbin + '/durwardctl', 0o755)
+    other = EchoBackend()       # no error of the file: that port is another's
+    init.write('second', 'listener "new" { bind = {"127.0.0.1:%d"} '
+               'protocol = "tls" default = "one.ingress" }\n' % other.port)
+    said = init.run('reload', status=1)
+    check(str(other.port) in said, 'it said only %r', said)
+    check('one.ingress.https/first' in status_of(init), 'what was in service')
+    init.write('second')
+    init.run('reload')
+    check('one.ingress.https/second' in status_of(init),
+          'reload came back before the new file was in service')
+    init.run('stop')
+
+
+def test_a_daemon_without_control_socket_is_told_to_reload():
+    init = Init(plain=True)
+    init.run('start')
+    os.unlink(init.dir + '/durward.sock')
+    check('log' in init.run('reload'), 'it does not say where to look')
+    wait_for(lambda: 'reloaded ' in open(init.log).read(), 10,
+             'the master to reload')
+    init.run('stop')
+
+
 def start_that_fails(plain):
     init = Init(plain)
     # the port is another's
