@@ -186,14 +186,13 @@ change_state(const struct probes *p, struct target *t, enum health_state state, 
 
 	atomic_store(&v->state, state);
 	atomic_store(&v->since_ms, now);
-	if (state == HEALTH_UP) {
+	if (state == HEALTH_UP)
 		atomic_fetch_add(&v->downtime_ms, now - since);
-	} else {
+	else
 		counter_add(&v->downs, 1);
-		/* the master ends sessions where on-down says so */
-		if (write(p->c->master_fd, &one, sizeof(one)) < 0)
-			log_debug("the master has enough to do");
-	}
+	/* the master ends sessions where on-down says so, and watches the backend */
+	if (write(p->c->master_fd, &one, sizeof(one)) < 0)
+		log_debug("the master has enough to do");
 	say_change(p, t, state, us);
 }
 

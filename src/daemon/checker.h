@@ -14,7 +14,7 @@ struct checker {
 	const struct shared *shared;
 	const struct shared_map *map;
 	int hint_fd;		/* eventfd: a worker wrote, some server's hint is raised */
-	int master_fd;		/* eventfd: wake the master: a server went DOWN (on-down) */
+	int master_fd;		/* eventfd: wake the master: a server went UP or DOWN */
 };
 
 /* Open what needs files (CA certificates, the https plugin), while that is

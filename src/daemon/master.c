@@ -295,6 +295,7 @@ answer_clerk(struct master *m)
 		break;
 	case CLERK_SERVERS_CHANGED:
 		master_end_sessions_on_down(m);
+		master_watch_backends(m, clock_ms());
 		r.ok = 1;
 		break;
 	}
@@ -355,8 +356,10 @@ master_run(struct master *m)
 			take_signals(m);
 		/* after it: a SIGCHLD that was read is of a child that is reaped now */
 		master_reap(m);
-		if (pfd[1].revents != 0 && read(m->wake_fd, &woken, sizeof(woken)) > 0)
+		if (pfd[1].revents != 0 && read(m->wake_fd, &woken, sizeof(woken)) > 0) {
 			master_end_sessions_on_down(m);
+			master_watch_backends(m, clock_ms());
+		}
 		if (pfd[2].fd == m->clerk_sock && pfd[2].revents != 0)
 			answer_clerk(m);
 		if (pfd[3].revents != 0) {

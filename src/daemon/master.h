@@ -97,6 +97,9 @@ master_pid_path(const struct master *m)
 /* master_watch.c: once a second: counts put right, stress, on-down, orphans. */
 void master_tick(struct master *m, int64_t now);
 void master_end_sessions_on_down(struct master *m);
+
+/* Servers may have changed: which backends went down or came up by it. */
+void master_watch_backends(struct master *m, int64_t now);
 void master_signal_workers(struct master *m, int sig, bool old_only, bool stats_too);
 
 /* upgrade.c: USR2. */

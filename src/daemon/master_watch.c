@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What the master looks after once a second: counts that drifted, workers
- * that nobody reaped, sessions on servers that went down.
+ * that nobody reaped, sessions on servers that went down, backends without any.
  */
 #include "config.h"
 #include "daemon/master.h"
@@ -104,6 +104,38 @@ master_end_sessions_on_down(struct master *m)
 	}
 }
 
+static bool
+backend_usable(const struct master *m, unsigned b)
+{
+	const struct conf_backend *cb = &m->gen->conf->backend[b];
+	unsigned k;
+
+	for (k = 0; k < cb->nserver; k++)
+		if (cb->server[k].weight > 0 && health_usable(&m->shared.server[m->gen->map->server[b][k]]))
+			return true;
+	return false;
+}
+
+void
+master_watch_backends(struct master *m, int64_t now)
+{
+	unsigned b;
+
+	for (b = 0; b < m->gen->conf->nbackend; b++) {
+		struct backend_slot *s = &m->shared.backend[m->gen->map->backend[b]];
+		enum health_state is = backend_usable(m, b) ? HEALTH_UP : HEALTH_DOWN;
+
+		if (atomic_load(&s->state) == (uint32_t)is)
+			continue;
+		if (is == HEALTH_UP)
+			atomic_fetch_add(&s->downtime_ms, now - atomic_load(&s->since_ms));
+		else
+			counter_add(&s->downs, 1);
+		atomic_store(&s->since_ms, now);
+		atomic_store(&s->state, is);
+	}
+}
+
 /* Spares beyond what is to be kept, in one pool. */
 struct surplus {
 	struct master *m;
@@ -188,6 +220,7 @@ master_tick(struct master *m, int64_t now)
 	retire_spares(m);
 	holdoff_tidy(m->shared.holdoff, now);
 	master_end_sessions_on_down(m);
+	master_watch_backends(m, now);
 	if (now >= orphans_at) {
 		orphans_at = now + 10000;
 		m->audit_due = true;

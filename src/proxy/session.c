@@ -371,6 +371,22 @@ session_log_counts(const struct session *s, char *buf, size_t size)
 	return access_counts(&c, buf, size);
 }
 
+void
+session_count_times(const struct session *s, int64_t answer_us, int64_t total_us)
+{
+	const int64_t us[SPANS] = {
+		[SPAN_QUEUE] = s->queue_us > 0 ? s->queue_us : 0,
+		[SPAN_CONNECT] = s->connect_us,
+		[SPAN_ANSWER] = answer_us,
+		[SPAN_TOTAL] = total_us,
+	};
+
+	if (s->backend < 0 || s->server < 0 || s->connect_us < 0)
+		return;
+	counters_spent(&s->p->shared->backend[s->p->map->backend[s->backend]].c, us);
+	counters_spent(&s->p->shared->server[s->p->map->server[s->backend][s->server]].c, us);
+}
+
 const char *
 session_log_reason(const struct session *s)
 {
@@ -479,6 +495,7 @@ session_run(struct proxy *p, int fd, const struct addr *peer)
 		switch (p->listener->protocol) {
 		case CONF_TLS:
 			session_tls(s);
+			session_count_times(s, 0, clock_us() - s->accept_us);
 			break;
 		case CONF_HTTP:
 			session_http(s);

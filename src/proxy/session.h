@@ -117,6 +117,10 @@ size_t session_log_head(const struct session *s, const struct addr *from, int64_
 /* "ACT/FE/BE/SRV/RETRIES SQ/BQ", as HAProxy counts them. */
 size_t session_log_counts(const struct session *s, char *buf, size_t size);
 
+/* A server answered, and that is over: where the time went, for its server and its
+ * backend.  answer_us is HTTP's, else 0. */
+void session_count_times(const struct session *s, int64_t answer_us, int64_t total_us);
+
 /* Why it was turned away, in the words of the metrics, where HAProxy's letters do
  * not tell: PR is malformed, denied and over the limit alike.  Else "". */
 const char *session_log_reason(const struct session *s);

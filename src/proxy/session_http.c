@@ -261,6 +261,8 @@ end_request(struct session *s, const struct http_exchange *x)
 	counters_duration(l, us);
 	if (s->backend >= 0)
 		counters_duration(&s->p->shared->backend[s->p->map->backend[s->backend]].c, us);
+	if (x->answer_us > 0)
+		session_count_times(s, x->answer_us - x->sent_us, us);
 	log_request(s, x);
 	dial_release(s, s->bytes_in, s->bytes_out);
 	atomic_store_explicit(&s->p->slot->bytes_in, 0, memory_order_relaxed);

@@ -117,6 +117,29 @@ report_downtime(const struct report *r, const struct server_slot *s)
 	return ms / 1000;
 }
 
+static const struct backend_slot *
+backend_slot(const struct report *r, unsigned b)
+{
+	return &r->shared->backend[r->map->backend[b]];
+}
+
+int64_t
+report_backend_since(const struct report *r, unsigned b)
+{
+	return report_age(r, atomic_load(&backend_slot(r, b)->since_ms));
+}
+
+int64_t
+report_backend_downtime(const struct report *r, unsigned b)
+{
+	const struct backend_slot *s = backend_slot(r, b);
+	int64_t ms = atomic_load(&s->downtime_ms), since = atomic_load(&s->since_ms);
+
+	if (atomic_load(&s->state) == HEALTH_DOWN && since > 0 && since < r->now)
+		ms += r->now - since;
+	return ms / 1000;
+}
+
 const char *
 report_address(const struct report *r, unsigned b, unsigned k, char buf[REPORT_ADDRESS])
 {

@@ -45,6 +45,11 @@ int64_t report_since(const struct report *r, const struct server_slot *s);
 /* Seconds that it has been down in all, the present time included. */
 int64_t report_downtime(const struct report *r, const struct server_slot *s);
 
+/* The same of a backend: since when it has had a server, or has had none; and
+ * without any in all. */
+int64_t report_backend_since(const struct report *r, unsigned b);
+int64_t report_backend_downtime(const struct report *r, unsigned b);
+
 /* Its address and port, or as the configuration has it where that does not
  * resolve. */
 #define REPORT_ADDRESS	320

@@ -38,17 +38,6 @@ put_text(struct row *w, enum row_column c, const char *text)
 	w->cell[c].is.text = text;
 }
 
-static int64_t
-mean_ms(const struct histogram *h)
-{
-	uint64_t n = 0;
-	int i;
-
-	for (i = 0; i < COUNTERS_BUCKETS; i++)
-		n += counter_get(&h->bucket[i]);
-	return n > 0 ? (int64_t)(counter_get(&h->sum_us) / n / 1000) : 0;
-}
-
 /* What all three kinds have. */
 static void
 put_common(struct row *w, const struct report *r, const struct counters *c, enum row_type type,
@@ -69,6 +58,7 @@ put_common(struct row *w, const struct report *r, const struct counters *c, enum
 	put(w, ROW_rate_max, atomic_load(&c->rate.max));
 	for (i = 0; http && i < 6; i++)
 		put_counter(w, (enum row_column)(ROW_hrsp_1xx + i), &c->status[i]);
+	put(w, ROW_wrew, 0);
 	put_text(w, ROW_mode, mode[http]);
 	put_text(w, ROW_dash, "-");
 }
@@ -78,6 +68,7 @@ static void
 put_served(struct row *w, const struct report *r, const struct counters *c)
 {
 	int64_t last = atomic_load(&c->last_session_ms);
+	int i;
 
 	put(w, ROW_qcur, atomic_load(&c->queued));
 	put(w, ROW_qmax, atomic_load(&c->max_queued));
@@ -87,9 +78,11 @@ put_served(struct row *w, const struct report *r, const struct counters *c)
 	put_counter(w, ROW_wredis, &c->redispatches);
 	put_counter(w, ROW_cli_abrt, &c->client_aborts);
 	put_counter(w, ROW_srv_abrt, &c->server_aborts);
-	put_counter(w, ROW_reuse, &c->reused);
 	put(w, ROW_lastsess, last > 0 ? report_age(r, last) : -1);
-	put(w, ROW_ctime, mean_ms(&c->connect));
+	for (i = 0; i < SPANS; i++) {
+		put(w, (enum row_column)(ROW_qtime + i), counters_mean_ms(c, (enum span)i));
+		put(w, (enum row_column)(ROW_qtime_max + i), atomic_load(&c->spent[i].max_ms));
+	}
 }
 
 static bool
@@ -121,6 +114,12 @@ fill_listener(struct row *w, const struct report *r, unsigned l)
 	put(w, ROW_req_rate, counters_rate(&c->request_rate, r->now));
 	put(w, ROW_req_rate_max, atomic_load(&c->request_rate.max));
 	put_counter(w, ROW_req_tot, &c->requests);
+	put(w, ROW_dcon, 0);
+	put(w, ROW_dses, 0);
+	if (cl->protocol == CONF_STATS)
+		put_counter(w, ROW_intercepted, &c->requests);
+	else if (cl->protocol == CONF_HTTP)
+		put(w, ROW_intercepted, 0);
 }
 
 const char *
@@ -190,21 +189,10 @@ fill_server(struct row *w, const struct report *r, unsigned b, unsigned k)
 	put(w, ROW_lastchg, report_since(r, s));
 	put(w, ROW_downtime, report_downtime(r, s));
 	put_counter(w, ROW_lbtot, &s->c.chosen);
+	if (is_http(&r->conf->listener[be->listener]))
+		put_counter(w, ROW_req_tot, &s->c.sessions);
+	put_counter(w, ROW_reuse, &s->c.reused);
 	put(w, ROW_connect, (int64_t)(counter_get(&s->c.sessions) - counter_get(&s->c.reused)));
-}
-
-/* A backend that has no server is down since the last of them went. */
-static int64_t
-down_since(const struct report *r, unsigned b)
-{
-	int64_t since = INT64_MAX, one;
-	unsigned k;
-
-	for (k = 0; k < r->conf->backend[b].nserver; k++) {
-		one = report_since(r, report_server(r, b, k));
-		since = one < since ? one : since;
-	}
-	return since == INT64_MAX ? 0 : since;
 }
 
 static void
@@ -215,11 +203,16 @@ fill_backend(struct row *w, const struct report *r, unsigned b)
 	const struct counters *c = report_backend(r, b);
 	struct report_usable u = report_usable(r, b);
 	bool up = u.active + u.backup > 0;
-	int64_t chosen = 0;
+	int64_t chosen = 0, reused = 0, sessions = 0;
 	unsigned k;
 
-	for (k = 0; k < be->nserver; k++)
-		chosen += (int64_t)counter_get(&report_server(r, b, k)->c.chosen);
+	for (k = 0; k < be->nserver; k++) {
+		const struct counters *v = &report_server(r, b, k)->c;
+
+		chosen += (int64_t)counter_get(&v->chosen);
+		reused += (int64_t)counter_get(&v->reused);
+		sessions += (int64_t)counter_get(&v->sessions);
+	}
 	put_common(w, r, c, TYPE_BACKEND, is_http(cl));
 	put_served(w, r, c);
 	put_text(w, ROW_pxname, be->name);
@@ -234,9 +227,14 @@ fill_backend(struct row *w, const struct report *r, unsigned b)
 	put(w, ROW_bck, u.backup);
 	put_counter(w, ROW_dreq, &c->rejects[REJECT_DENIED]);
 	put(w, ROW_lbtot, chosen);
-	put(w, ROW_ttime, mean_ms(&c->duration));
-	if (!up)
-		put(w, ROW_lastchg, down_since(r, b));
+	put(w, ROW_reuse, reused);
+	put(w, ROW_connect, sessions - reused);
+	/* tries that failed, and clients for whom there was no server to try */
+	put(w, ROW_econ, (int64_t)(counter_get(&c->connect_errors) +
+	    counter_get(&c->rejects[REJECT_NO_SERVER])));
+	put_counter(w, ROW_chkdown, &r->shared->backend[r->map->backend[b]].downs);
+	put(w, ROW_lastchg, report_backend_since(r, b));
+	put(w, ROW_downtime, report_backend_downtime(r, b));
 	if (is_http(cl))
 		put_counter(w, ROW_req_tot, &c->requests);
 }

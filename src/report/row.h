@@ -5,10 +5,9 @@
  * are two spellings of it.
  *
  * A column that durward has nothing to say for is empty in every row: qlimit
- * throttle tracked hanafail comp_* last_agt qtime rtime agent_* addr cookie algo
- * intercepted dcon dses wrew cache_* srv_icur src_ilim *time_max eint
- * idle_conn_cur safe_conn_cur used_conn_cur need_conn_est agg_*, and those of
- * modules after "-".
+ * throttle tracked hanafail comp_* last_agt agent_* addr cookie algo cache_*
+ * srv_icur src_ilim eint idle_conn_cur safe_conn_cur used_conn_cur need_conn_est
+ * agg_*, and those of modules after "-".
  */
 #ifndef DURWARD_ROW_H
 #define DURWARD_ROW_H

@@ -121,6 +121,37 @@ counters_duration(struct counters *c, int64_t us)
 	histogram_add(&c->duration, counters_duration_ms, us);
 }
 
+/*
+ * HAProxy's averages: plain ones at first, and from then on each new one takes
+ * the place of an average one.  Two workers at the same instant may each take
+ * the same; a mean can bear that.
+ */
+void
+counters_spent(struct counters *c, const int64_t us[SPANS])
+{
+	bool full = atomic_fetch_add_explicit(&c->timed, 1, memory_order_relaxed) >= COUNTERS_WINDOW;
+	int i;
+
+	for (i = 0; i < SPANS; i++) {
+		struct spent *s = &c->spent[i];
+		int64_t out = full ? atomic_load_explicit(&s->sum_us, memory_order_relaxed) / COUNTERS_WINDOW : 0;
+
+		atomic_fetch_add_explicit(&s->sum_us, us[i] - out, memory_order_relaxed);
+		raise_to(&s->max_ms, (int32_t)(us[i] / 1000));
+	}
+}
+
+int64_t
+counters_mean_ms(const struct counters *c, enum span which)
+{
+	uint64_t n = counter_get(&c->timed);
+	int64_t sum = atomic_load_explicit(&c->spent[which].sum_us, memory_order_relaxed);
+
+	if (n == 0 || sum <= 0)
+		return 0;
+	return sum / (int64_t)(n < COUNTERS_WINDOW ? n : COUNTERS_WINDOW) / 1000;
+}
+
 const char *
 reject_name(enum reject r)
 {

@@ -41,6 +41,14 @@ struct histogram {
 	counter sum_us;
 };
 
+/* Where the time of what a server answered went: sessions, or HTTP requests. */
+enum span { SPAN_QUEUE, SPAN_CONNECT, SPAN_ANSWER, SPAN_TOTAL, SPANS };
+
+struct spent {
+	_Atomic int64_t sum_us;		/* of the last COUNTERS_WINDOW, as HAProxy does it */
+	gauge max_ms;
+};
+
 /* Sessions a second: the second they were counted in, and the one before. */
 struct rate {
 	_Atomic uint32_t second;
@@ -73,6 +81,8 @@ struct counters {
 	gauge queued, max_queued;
 	counter rejects[REJECT_KINDS];
 	struct histogram connect, duration;
+	counter timed;		/* those in spent */
+	struct spent spent[SPANS];
 };
 
 /* One more session: current, its maximum, total, rate, time.  now is clock_ms. */
@@ -95,6 +105,12 @@ uint32_t counters_rate(const struct rate *r, int64_t now);
 /* Add a measured time to a histogram. */
 void counters_connect_time(struct counters *c, int64_t us);
 void counters_duration(struct counters *c, int64_t us);
+
+/* One that a server answered has ended: where its time went.  The mean of the
+ * last ones, in ms; 0 where there was none. */
+#define COUNTERS_WINDOW	1024
+void counters_spent(struct counters *c, const int64_t us[SPANS]);
+int64_t counters_mean_ms(const struct counters *c, enum span which);
 
 static inline void
 counter_add(counter *c, uint64_t n)

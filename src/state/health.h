@@ -71,6 +71,11 @@ struct backend_slot {
 	_Alignas(64) _Atomic uint32_t used;	/* master */
 	uint32_t listener;			/* index of its listener's slot */
 	char name[448];				/* CLUSTER.SERVICE.LISTENER */
+	/* the master's: has it a server that new clients may be sent to */
+	_Atomic uint32_t state;			/* enum health_state */
+	_Atomic int64_t since_ms;		/* clock_ms of the last change, or of its begin */
+	_Atomic int64_t downtime_ms;		/* of the periods that are over */
+	counter downs;
 	_Atomic uint32_t turn;			/* workers: round robin */
 	_Atomic uint32_t queue_word;		/* workers: futex, raised when a place is free */
 	gauge waiters;

@@ -113,6 +113,7 @@ take_backend(struct shared *s, const char *name, uint32_t listener)
 	memset(b, 0, sizeof(*b));
 	strcpy(b->name, name);
 	b->listener = listener;
+	atomic_store(&b->since_ms, clock_ms());
 	atomic_store(&b->used, 1);
 	if (s->head->nbackend <= i)
 		s->head->nbackend = i + 1;

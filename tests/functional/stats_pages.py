@@ -15,7 +15,7 @@ import subprocess
 import time
 import urllib.request
 
-from lib import (SRCDIR, Durward, EchoBackend, HttpBackend, ask, check, connect, equal,
+from lib import (SRCDIR, Durward, EchoBackend, HAProxy, HttpBackend, ask, check, connect, equal,
                  exchange, free_port, http_request, main, read_all, run_durward, scratch,
                  simple_hello, skip, wait_for)
 
@@ -221,12 +221,17 @@ def test_csv_has_haproxys_columns():
         check(line.endswith(','), '%r', line)
 
 
-def test_columns_that_are_always_empty():
-    """README names them; each other one says something in some row."""
+def always_empty():
+    """README names them, in the shell's patterns."""
     with open(SRCDIR + '/README') as f:
         text = f.read()
     named = text[text.index('Always empty:'):text.index('URI;json', text.index('Always empty:'))]
-    patterns = named.split()[2:]
+    return named.split()[2:]
+
+
+def test_columns_that_are_always_empty():
+    """Each other one says something in some row."""
+    patterns = always_empty()
     server = HttpBackend()
     daemon = Durward('''
 listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
@@ -246,6 +251,141 @@ cluster "one" { service "ingress" { listeners = {"https", "http"} hosts = {"*.ex
             continue
         empty = all(row[column] == '' for row in rows)
         equal(empty, any(fnmatch.fnmatch(column, p) for p in patterns), column)
+
+
+ALIKE = '''
+listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
+listener "http" { bind = {"127.0.0.1:@http@"} protocol = "http" }
+listener "stats" { bind = {"127.0.0.1:@stats@"} protocol = "stats" uri = "/haproxy?stats" }
+cluster "one" {
+    service "tls" { listeners = {"https"} hosts = {"*"}
+        servers = {"echo=127.0.0.1:@echo@"}
+        server "spare" { address = "127.0.0.1:@echo@" backup = true }
+        check { type = "tcp" interval = "200ms" timeout = "1s" } }
+    service "web" { listeners = {"http"} hosts = {"www.example.org"}
+        servers = {"up=127.0.0.1:@web@", "gone=127.0.0.1:@gone@"}
+        check { type = "tcp" interval = "200ms" timeout = "1s" } }
+    service "down" { listeners = {"http"} hosts = {"down.example.org"}
+        servers = {"gone=127.0.0.1:@gone@"}
+        check { type = "tcp" interval = "200ms" timeout = "1s" } }
+}
+'''
+HAPROXY = '''
+defaults
+ timeout client 5s
+ timeout server 5s
+ timeout connect 1s
+ default-server inter 200ms fall 1
+frontend https
+ mode tcp
+ bind 127.0.0.1:%(https)d
+ default_backend one.tls.https
+frontend http
+ mode http
+ bind 127.0.0.1:%(http)d
+ use_backend one.down.http if { hdr(host) down.example.org }
+ default_backend one.web.http
+frontend stats
+ mode http
+ bind 127.0.0.1:%(stats)d
+ stats enable
+ stats uri /haproxy?stats
+backend one.tls.https
+ mode tcp
+ server echo 127.0.0.1:%(echo)d check
+ server spare 127.0.0.1:%(echo)d check backup
+backend one.web.http
+ mode http
+ server up 127.0.0.1:%(web)d check
+ server gone 127.0.0.1:%(gone)d check
+backend one.down.http
+ mode http
+ server gone 127.0.0.1:%(gone)d check
+'''
+# whatever the hour: what both say of the same clients
+SAME = ('qcur qmax scur stot status weight act bck chkdown type rate_lim check_status '
+        'hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other econ eresp wretr wredis '
+        'dreq dresp cli_abrt srv_abrt lbtot mode conn_tot dcon dses wrew uweight').split()
+
+
+def rows_of(port):
+    text = urllib.request.urlopen('http://127.0.0.1:%d%s;csv' % (port, URI)).read().decode()
+    return {(r['pxname'], r['svname']): r for r in csv.DictReader(io.StringIO(text[2:]))}
+
+
+def its_rows(ports):
+    """What a table says after the same clients, once it knows who is down."""
+    def settled():
+        rows = rows_of(ports['stats'])
+        return all(rows[name, 'gone']['status'] == 'DOWN'
+                   for name in ('one.web.http', 'one.down.http'))
+    wait_for(settled, 10, 'the checks')
+    for _ in range(3):
+        hello = simple_hello('www.example.org')
+        with connect(ports['https']) as s:
+            equal(exchange(s, hello, len(hello)), hello)
+            s.shutdown(socket.SHUT_WR)
+            equal(s.recv(1), b'')
+        equal(http_request(ports['http'], 'www.example.org', '/slow')[0], 200)
+        equal(http_request(ports['http'], 'down.example.org')[0], 503)
+    rows = {}
+
+    def over():
+        rows.update(rows_of(ports['stats']))
+        return all(rows[name, 'FRONTEND']['scur'] == '0' for name in ('http', 'https')) and \
+            int(rows['one.down.http', 'BACKEND']['downtime']) > 0
+    wait_for(over, 10, 'the clients to end, and a second to be over')
+    return rows
+
+
+def test_rows_are_filled_as_haproxys():
+    """The same servers and clients behind both: where HAProxy says something
+    so does durward, and the same where it can be the same."""
+    echo, gone = EchoBackend(), free_port()
+
+    def slow(head):
+        if b' /slow ' in head:
+            time.sleep(0.1)     # a server's own time, and no wait of ours
+        return b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'
+    web = HttpBackend(answer=slow)
+    daemon = Durward(ALIKE, echo=echo.port, web=web.port, gone=gone)
+    ports = {name: free_port() for name in ('https', 'http', 'stats')}
+    HAProxy(HAPROXY % dict(ports, echo=echo.port, web=web.port, gone=gone),
+            [('127.0.0.1', port) for port in ports.values()])
+    theirs = its_rows(ports)
+    ours = its_rows({name: daemon.port(name) for name in ports})
+    patterns = always_empty()
+    for key, row in theirs.items():
+        if key[0] == 'stats':
+            continue
+        for column, text in row.items():
+            if not column or any(fnmatch.fnmatch(column, p) for p in patterns):
+                continue
+            check(text == '' or ours[key][column] != '', '%s of %s: HAProxy has %s', column, key, text)
+            if column in SAME:
+                equal(ours[key][column], text, '%s of %s' % (column, key))
+    for key in ('one.web.http', 'up'), ('one.web.http', 'BACKEND'):
+        for column in 'rtime', 'ttime', 'rtime_max', 'ttime_max':
+            for rows in theirs, ours:
+                check(int(rows[key][column]) >= 100, '%s of %s: %s', column, key, rows[key][column])
+
+
+def test_a_backend_that_went_and_came_back():
+    daemon = start('')
+    key = 'one.ingress.https', 'BACKEND'
+
+    def row():
+        return rows_of(daemon.port('stats'))[key]
+    equal([row()[c] for c in ('status', 'chkdown', 'downtime')], ['UP', '0', '0'])
+    daemon.ctl('maint', '*/echo')
+    wait_for(lambda: row()['downtime'] == '2', 10, 'two seconds without a server')
+    equal([row()[c] for c in ('status', 'chkdown')], ['DOWN', '1'])
+    daemon.ctl('ready', '*/echo')
+    wait_for(lambda: row()['lastchg'] == '1', 10, 'a second with one')
+    check(row()['status'] == 'UP' and row()['downtime'] in ('2', '3'), '%s', row())
+    # a reload leaves that alone
+    daemon.ctl('reload')
+    check(row()['downtime'] in ('2', '3') and row()['chkdown'] == '1', '%s', row())
 
 
 def test_a_password_is_asked_for():

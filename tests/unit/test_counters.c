@@ -244,6 +244,32 @@ START_TEST(every_reject_has_a_word)
 }
 END_TEST
 
+/* The mean is of all at first, of the last 1024 later; the most stays. */
+START_TEST(where_the_time_went)
+{
+	struct counters *c = fresh();
+	const int64_t slow[SPANS] = { 2000, 4000, 6000, 100000 }, fast[SPANS] = { 0, 0, 0, 1000 };
+	int i;
+
+	for (i = 0; i < SPANS; i++)
+		ck_assert_int_eq(counters_mean_ms(c, (enum span)i), 0);
+	counters_spent(c, slow);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_QUEUE), 2);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_CONNECT), 4);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_ANSWER), 6);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_TOTAL), 100);
+	counters_spent(c, fast);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_QUEUE), 1);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_TOTAL), 50);
+	for (i = 0; i < 20 * COUNTERS_WINDOW; i++)
+		counters_spent(c, fast);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_QUEUE), 0);
+	ck_assert_int_eq(counters_mean_ms(c, SPAN_TOTAL), 1);
+	ck_assert_int_eq(atomic_load(&c->spent[SPAN_ANSWER].max_ms), 6);
+	ck_assert_int_eq(atomic_load(&c->spent[SPAN_TOTAL].max_ms), 100);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -262,6 +288,7 @@ main(void)
 	tcase_add_loop_test(t, times_fall_into_buckets, 0, COUNT(times));
 	tcase_add_test(t, nothing_is_lost_among_processes);
 	tcase_add_test(t, every_reject_has_a_word);
+	tcase_add_test(t, where_the_time_went);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
