@@ -26,7 +26,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '..', 'functional'))
 
-from lib import (SRCDIR, Certs, Durward, Network, Nginx, check, connect,
+from pods import Exec, Pods, has_websocket_exec
+from lib import (SRCDIR, Certs, Durward, Network, Nginx, alive, check, connect,
                  curl, equal, find_nginx, http_request, main, own, read_until,
                  scratch, shared, skip, tls_get, wait_for)
 
@@ -93,18 +94,34 @@ def api_paths(first):
     nodes = [{'metadata': {'name': name}, 'status': {'addresses': [
         {'type': 'InternalIP', 'address': LAN + str(first + i)}]}}
         for i, name in enumerate(names)]
-    kind = {'name': 'nodes', 'singularName': 'node', 'namespaced': False,
-            'kind': 'Node', 'verbs': ['get', 'list']}
+    kinds = [{'name': 'nodes', 'singularName': 'node', 'namespaced': False,
+              'kind': 'Node', 'verbs': ['get', 'list']},
+             {'name': 'pods', 'singularName': 'pod', 'namespaced': True,
+              'kind': 'Pod', 'verbs': ['get']}]
     return [('/api', {'kind': 'APIVersions', 'versions': ['v1']}),
             ('/apis', {'kind': 'APIGroupList', 'apiVersion': 'v1',
                        'groups': []}),
             ('/api/v1', {'kind': 'APIResourceList', 'groupVersion': 'v1',
-                         'resources': [kind]}),
+                         'resources': kinds}),
             ('/api/v1/nodes', {'kind': 'NodeList', 'apiVersion': 'v1',
                                'metadata': {}, 'items': nodes})]
 
 
-def server(cluster, node, address, port, first, pair=None, client_ca=None):
+PODS = '''
+        location /api/v1/namespaces/default/pods/ {
+            if ($ssl_client_verify != SUCCESS) { return 401; }
+            proxy_pass http://unix:%(path)s:;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $http_connection;
+            proxy_set_header X-User $ssl_client_s_dn;
+            proxy_set_header X-Node %(node)s;
+        }
+'''
+
+
+def server(cluster, node, address, port, first, pair=None, client_ca=None,
+           pods=None):
     lines = []
     if pair:
         lines += ['ssl_certificate %s;' % pair[0],
@@ -114,6 +131,7 @@ def server(cluster, node, address, port, first, pair=None, client_ca=None):
                   'ssl_verify_client optional;']
         lines += ['location = %s { return 200 \'%s\'; }' % (
             path, json.dumps(said)) for path, said in api_paths(first)]
+        lines.append(PODS % {'path': pods.path, 'node': node})
     return SERVER % {'cluster': cluster, 'node': node, 'address': address,
                      'port': port, 'ssl': ' ssl' if pair else '',
                      'lines': '\n'.join('        ' + x for x in lines)}
@@ -127,6 +145,7 @@ class Lab:
             skip('no nginx here')
         self.network = LabNetwork()
         self.certs = Certs()
+        self.pods = own(Pods(scratch()))
         self.nodes = {}         # (cluster, node): its nginx
         with self.network.inside('nodes'):
             for cluster in CLUSTERS:
@@ -148,7 +167,8 @@ class Lab:
     def _start_node(self, cluster, node, number, ports):
         address = LAN + str(number)
         first = number // 10 * 10
-        text = ''.join(server(cluster, node, address, port, first, pair, ca)
+        text = ''.join(server(cluster, node, address, port, first, pair, ca,
+                              self.pods)
                        for port, pair, ca in ports)
         nginx = Nginx(text, [(address, port) for port, _, _ in ports])
         nginx.evidence = None   # eighteen logs would hide durward's
@@ -223,32 +243,35 @@ def test_an_unknown_name_reaches_nobody():
                            address=PUBLIC)[0], 404)
 
 
-def test_kubectl_with_a_client_certificate():
-    here = lab()
+def kubectl(here, api, *words):
+    """The command line of the administrator."""
     if not shutil.which('kubectl'):
         skip('no kubectl here')
     certificate, key = here.certs.client('kubernetes-admin', 'system:masters')
+    return ['kubectl', '--kubeconfig', '/dev/null', '--cache-dir', scratch(),
+            '--server', 'https://%s:%d' % (PUBLIC, API),
+            '--tls-server-name', api, '--certificate-authority', here.certs.ca,
+            '--client-certificate', certificate, '--client-key', key] + \
+        list(words)
+
+
+def test_kubectl_with_a_client_certificate():
+    here = lab()
     with here.client():
         for cluster, api, _, first in CLUSTERS:
-            def kubectl(*words):
+            def say(*words):
                 run = subprocess.run(
-                    ['kubectl', '--kubeconfig', '/dev/null', '--cache-dir',
-                     cache, '--server', 'https://%s:%d' % (PUBLIC, API),
-                     '--tls-server-name', api, '--certificate-authority',
-                     here.certs.ca, '--client-certificate', certificate,
-                     '--client-key', key] + list(words),
-                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE, universal_newlines=True,
-                    timeout=30)
+                    kubectl(here, api, *words), stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    universal_newlines=True, timeout=60)
                 equal(run.returncode, 0, 'kubectl: ' + run.stderr)
                 return run.stdout
-            cache = scratch()
-            said = json.loads(kubectl('get', '--raw', '/readyz'))
+            said = json.loads(say('get', '--raw', '/readyz'))
             equal(said['cluster'], cluster)
             check('CN=kubernetes-admin' in said['user'],
                   'the API saw %r', said['user'])
-            nodes = kubectl('get', 'nodes', '-o', 'custom-columns='
-                            ':.metadata.name,:.status.addresses[0].address')
+            nodes = say('get', 'nodes', '-o', 'custom-columns='
+                        ':.metadata.name,:.status.addresses[0].address')
             equal(nodes.split()[-2:], ['compute2', LAN + str(first + 5)],
                   'the last one that kubectl get nodes shows')
 
@@ -419,6 +442,37 @@ def test_a_quiet_connection_outlives_all_that():
                      node + ' to be UP')
         here.ctl('reload')
         equal(idle.ask()['node'], idle.node, 'the node of the quiet client')
+
+
+def test_kubectl_exec_outlives_a_reload_and_an_upgrade():
+    """Quiet all the while, but for kubectl's own pings."""
+    here = lab()
+    if not has_websocket_exec():
+        skip('no kubectl of 1.31 or later here, which speaks WebSocket')
+    with here.client():
+        session = Exec(kubectl(here, HUB_API, 'exec', '-i', 'shell', '--',
+                               'cat'))
+    session.echoes(b'one', 'at first')
+    (node, user), = here.pods.sessions
+    check('CN=kubernetes-admin' in user, 'the API saw %r', user)
+
+    def quiet(when, what):
+        pings = here.pods.pings
+        what()
+        wait_for(lambda: here.pods.pings > pings, 30, 'a ping ' + when)
+        session.echoes(when.encode(), when)
+    quiet('after silence', lambda: None)
+    quiet('after a reload', lambda: here.ctl('reload'))
+    old = here.durward.pid
+    quiet('after an upgrade', here.durward.renew)
+    check(here.durward.pid != old and alive(old),
+          'the old master did not wait for it')
+    here.ctl('drain', 'hub.api.api/' + node)
+    quiet('while its node drains', lambda: None)
+    here.ctl('ready', 'hub.api.api/' + node)
+    equal(len(here.pods.sessions), 1, 'sessions, all in all')
+    equal(session.end(), 0, 'exit status of kubectl')
+    wait_for(lambda: not alive(old), 20, 'the old master to leave')
 
 
 if __name__ == '__main__':
