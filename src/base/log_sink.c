@@ -73,6 +73,15 @@ complain(struct log_sink *s)
 		errno = 0;	/* nobody left to tell */
 }
 
+void
+log_sink_heed(struct log_sink *s)
+{
+	char none;
+
+	if (s->fd >= 0 && read(s->fd, &none, 1) < 0 && errno != EAGAIN && errno != EINTR)
+		complain(s);
+}
+
 /*
  * One datagram.  A syslogd that was restarted is found again.  Over UDP
  * ECONNREFUSED tells of an earlier one that reached nobody; this one still goes

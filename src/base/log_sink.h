@@ -37,4 +37,8 @@ int log_sink_open_file(const char *path);
  * not. */
 void log_sink_record(struct log_sink *s, const char *record, size_t len);
 
+/* For UDP, when poll says that the socket has an error: the last line reached
+ * nobody, and is counted now. */
+void log_sink_heed(struct log_sink *s);
+
 #endif

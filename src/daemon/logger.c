@@ -83,15 +83,19 @@ void
 logger_run(int pipe_fd, int master_fd, struct log_sink *sink)
 {
 	_Alignas(4096) static char buf[65536];
-	struct pollfd pfd[2] = { { pipe_fd, POLLIN, 0 }, { master_fd, POLLIN, 0 } };
+	struct pollfd pfd[3] = { { pipe_fd, POLLIN, 0 }, { master_fd, POLLIN, 0 }, { -1, 0, 0 } };
 	size_t have = 0, used;
 	bool leaving = false;
 	ssize_t n;
 
 	/* whoever comes after us must begin with a whole line */
 	while (!leaving || have > 0) {
-		if (poll(pfd, 2, -1) < 0)
+		if (sink->kind == LOG_SINK_UDP)
+			pfd[2].fd = sink->fd;	/* for its errors */
+		if (poll(pfd, 3, -1) < 0)
 			continue;
+		if (pfd[2].revents != 0)
+			log_sink_heed(sink);
 		if (pfd[1].revents != 0 && !hear_master(master_fd, sink, &leaving))
 			pfd[1].fd = -1;
 		if (pfd[0].revents == 0)
