@@ -29,6 +29,7 @@ struct target {			/* a server to probe */
 	struct probe probe;
 	unsigned backend, server;	/* indexes in conf */
 	struct server_slot *slot;
+	struct server_use *use;
 	int64_t next_ms;	/* the grid's next point */
 	int64_t deadline_ms;	/* of the probe under way */
 	struct addr asked;	/* by it: what the slot said when it began */
@@ -76,6 +77,7 @@ init_target(struct target *t, const struct checker *c, unsigned b, unsigned k, v
 	t->backend = b;
 	t->server = k;
 	t->slot = &c->shared->server[c->map->server[b][k]];
+	t->use = &c->shared->server_use[c->map->server[b][k]];
 	t->probe.check = &cb->check;
 	t->probe.sni = cb->check.host[0] != '\0' ? cb->check.host : first_host(cb->service);
 	t->probe.host = cb->server[k].address;
@@ -155,7 +157,7 @@ say_change(const struct probes *p, const struct target *t, enum health_state sta
 	const struct probe *q = &t->probe;
 	unsigned active, backup;
 	char code[32] = "", info[HEALTH_INFO_MAX + 16] = "", tail[96];
-	int queued = atomic_load(&p->c->shared->backend[p->c->map->backend[t->backend]].c.queued);
+	int queued = atomic_load(&p->c->shared->backend_use[p->c->map->backend[t->backend]].c.queued);
 
 	count_servers(p->c, t->backend, &active, &backup);
 	if (q->code != 0)
@@ -166,7 +168,7 @@ say_change(const struct probes *p, const struct target *t, enum health_state sta
 		snprintf(tail, sizeof(tail), "0 sessions requeued, %d total in queue", queued);
 	else
 		snprintf(tail, sizeof(tail), "%d sessions active, 0 requeued, %d remaining in queue",
-		    atomic_load(&t->slot->c.current), queued);
+		    atomic_load(&t->use->c.current), queued);
 	log_at(LOG_NOTICE, "Server %s/%s is %s, reason: %s%s%s, check duration: %lldms. "
 	    "%u active and %u backup servers %s.%s %s.",
 	    cb->name, cb->server[t->server].name, state == HEALTH_UP ? "UP" : "DOWN",
@@ -230,7 +232,7 @@ record(struct probes *p, struct target *t)
 	if (!probe_good(q))
 		counter_add(&v->probe_failures, 1);
 	health_set_info(v, q->info);
-	atomic_store(&v->hint, 0);
+	atomic_store(&t->use->hint, 0);
 	if (changed)
 		change_state(p, t, r.state, us);
 }
@@ -302,7 +304,7 @@ turn(struct probes *p, int64_t now, bool hinted)
 		if (due)	/* keep the grid: a point that was missed is not made up for */
 			t->next_ms += (now - t->next_ms) / t->probe.check->interval_ms *
 			    t->probe.check->interval_ms + t->probe.check->interval_ms;
-		if (hinted && atomic_exchange(&t->slot->hint, 0) != 0)
+		if (hinted && atomic_exchange(&t->use->hint, 0) != 0)
 			due = true;
 		if (due && !maint && t->probe.phase == PROBE_IDLE)
 			begin(p, t, now);

@@ -24,8 +24,7 @@ take_pool_slot(struct shared *s)
 
 		if (atomic_load(&p->used))
 			continue;
-		atomic_store(&p->idle, 0);
-		atomic_store(&p->short_of, 0);
+		memset(&s->pool_use[i], 0, sizeof(s->pool_use[i]));
 		atomic_store(&p->stress, 0);
 		atomic_store(&p->used, 1);
 		return (int)i;

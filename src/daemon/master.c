@@ -105,7 +105,7 @@ master_start(struct master *m, struct conf *c)
 		log_err("cannot start the logger");
 		return -1;
 	}
-	log_use_pipe(m->log_pipe[1], &m->shared.head->log_lost);
+	log_use_pipe(m->log_pipe[1], &m->shared.use->log_lost);
 	atomic_store(&m->shared.head->draining, SHARED_OPEN);
 	atomic_fetch_add(&m->shared.head->generation, 1);
 	atomic_store(&m->shared.head->reloaded_ms, now);
@@ -126,10 +126,10 @@ look_ready(struct master *m)
 
 	for (i = 0; i < m->gen->npool; i++) {
 		for (k = 0; k < n; k++) {
-			const struct worker_slot *w = &m->shared.worker[k];
+			const struct worker_post *post = &m->shared.post[k];
 
-			if (atomic_load(&w->pid) > 0 && w->pool == m->gen->pool[i].slot &&
-			    atomic_load(&w->state) >= WORKER_IDLE)
+			if (atomic_load(&post->pid) > 0 && post->pool == m->gen->pool[i].slot &&
+			    atomic_load(&m->shared.worker[k].state) >= WORKER_IDLE)
 				break;
 		}
 		if (k == n)

@@ -94,6 +94,16 @@ master_pid_path(const struct master *m)
 	return m->pid_override != NULL ? m->pid_override : m->gen->conf->pid_file;
 }
 
+/* Idle workers of a pool, as they count themselves: no fewer than none, and no
+ * more than there are. */
+static inline int
+master_idle(const struct master *m, uint32_t pool)
+{
+	int32_t n = atomic_load(&m->shared.pool_use[pool].idle);
+
+	return n <= 0 ? 0 : (uint32_t)n < m->pool_workers[pool] ? n : (int32_t)m->pool_workers[pool];
+}
+
 /* master_watch.c: once a second: counts put right, stress, on-down, orphans. */
 void master_tick(struct master *m, int64_t now);
 void master_end_sessions_on_down(struct master *m);

@@ -41,6 +41,16 @@ spare_min(const struct master *m, const struct pool *p)
 	return n < l->max_connections ? n : l->max_connections;
 }
 
+/* Who serves clients, or reads what they wrote, says nothing about servers. */
+static int
+seal(const struct master *m)
+{
+	if (shared_seal(&m->shared) == 0)
+		return 0;
+	log_err("cannot make shared memory read-only");
+	return -1;
+}
+
 static _Noreturn void
 worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master)
 {
@@ -67,8 +77,10 @@ worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master
 	proxy.map = m->gen->map;
 	proxy.listener_index = p->listener;
 	proxy.listener = &m->gen->conf->listener[p->listener];
-	proxy.listener_slot = &m->shared.listener[m->gen->map->listener[p->listener]];
+	proxy.listener_slot = m->gen->map->listener[p->listener];
+	proxy.counters = &m->shared.listener_use[proxy.listener_slot].c;
 	proxy.pool = &m->shared.pool[p->slot];
+	proxy.pool_use = &m->shared.pool_use[p->slot];
 	proxy.slot = &m->shared.worker[slot];
 	proxy.checker_fd = dials ? m->hint_fd : -1;
 	proxy.client_fd = proxy.server_fd = -1;
@@ -77,7 +89,7 @@ worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master
 	w.master_fd = m->wake_fd;
 	w.spare_min = spare_min(m, p);
 	worker_signals(&w);
-	if (sandbox_enter(&m->sandbox, &need) != 0)
+	if (seal(m) != 0 || sandbox_enter(&m->sandbox, &need) != 0)
 		_exit(EX_CONFIG);
 	_exit(worker_run(&w));
 }
@@ -89,16 +101,16 @@ fork_worker(struct master *m, struct pool *p)
 	uint32_t listener = m->gen->map->listener[p->listener];
 	bool is_stats = m->gen->conf->listener[p->listener].protocol == CONF_STATS;
 	int slot = shared_take_worker(&m->shared);
-	struct worker_slot *w;
+	struct worker_post *post;
 	pid_t master = getpid(), pid;
 
 	if (slot < 0)
 		return -1;
-	w = &m->shared.worker[slot];
-	atomic_store(&w->generation, atomic_load(&m->shared.head->generation));
-	w->listener = listener;
-	w->pool = p->slot;
-	atomic_fetch_add(&m->shared.pool[p->slot].idle, 1);
+	post = &m->shared.post[slot];
+	atomic_store(&post->generation, atomic_load(&m->shared.head->generation));
+	post->listener = listener;
+	post->pool = p->slot;
+	atomic_fetch_add(&m->shared.pool_use[p->slot].idle, 1);
 	if (is_stats)
 		conf_share_secrets(m->gen->conf, true);
 	if ((pid = fork()) == 0)
@@ -108,11 +120,11 @@ fork_worker(struct master *m, struct pool *p)
 	if (pid < 0 || children_add(pid, CHILD_WORKER, (uint32_t)slot) != 0) {
 		if (pid > 0)
 			kill(pid, SIGKILL);	/* no memory to know it by */
-		atomic_fetch_sub(&m->shared.pool[p->slot].idle, 1);
-		shared_bury_worker(&m->shared, w);
+		atomic_fetch_sub(&m->shared.pool_use[p->slot].idle, 1);
+		shared_bury_worker(&m->shared, (unsigned)slot);
 		return -1;
 	}
-	atomic_store(&w->pid, pid);
+	atomic_store(&post->pid, pid);
 	children_find(pid)->listener = listener;
 	children_find(pid)->pool = p->slot;
 	m->listener_workers[listener]++;
@@ -176,8 +188,8 @@ fill_pool(struct master *m, struct pool *p, int64_t now)
 
 	if (now < p->not_before)
 		return;
-	atomic_store(&slot->short_of, 0);
-	s.idle = atomic_load(&slot->idle);
+	atomic_store(&m->shared.pool_use[p->slot].short_of, 0);
+	s.idle = master_idle(m, p->slot);
 	s.min = (int)spare_min(m, p);
 	s.room = room(m, p);
 	s.batch = p->batch;
@@ -264,7 +276,7 @@ master_start_logger(struct master *m)
 		 * allows: then nobody hears it, and the log goes on */
 		signal(SIGXFSZ, SIG_IGN);
 		log_use_pipe(-1, NULL);
-		if (sandbox_enter(&m->sandbox, &need) != 0)
+		if (seal(m) != 0 || sandbox_enter(&m->sandbox, &need) != 0)
 			_exit(EX_CONFIG);
 		logger_run(m->log_pipe[0], pair[1], &m->sink);
 		_exit(EX_OK);

@@ -97,9 +97,9 @@ end_client(struct master *m, const struct worker_slot *w, const struct child *c,
 		return;
 	began = atomic_load(&w->began_ms);
 	us = began > 0 && began < now ? (now - began) * 1000 : 0;
-	counters_duration(&m->shared.listener[c->listener].c, us);
+	counters_duration(&m->shared.listener_use[c->listener].c, us);
 	if ((atomic_load(&w->holds) & HOLDS_BACKEND) && b >= 0 && b < (int32_t)SHARED_BACKENDS)
-		counters_duration(&m->shared.backend[b].c, us);
+		counters_duration(&m->shared.backend_use[b].c, us);
 	log_line(LOG_INFO, line, n);
 }
 
@@ -193,7 +193,7 @@ reap_worker(struct master *m, const struct child *c, int status)
 			hold_off(m, w, c);
 	}
 	if (state == WORKER_STARTING || state == WORKER_IDLE)
-		atomic_fetch_sub(&m->shared.pool[c->pool].idle, 1);
+		atomic_fetch_sub(&m->shared.pool_use[c->pool].idle, 1);
 	m->listener_workers[c->listener]--;
 	if (c->counts)
 		m->workers--;
@@ -204,8 +204,7 @@ reap_worker(struct master *m, const struct child *c, int status)
 		pause_births(m, p, status);
 	else if (p != NULL && atomic_load(&w->served) > 0)
 		p->pause_ms = 0;
-	w->listener = c->listener;
-	shared_bury_worker(&m->shared, w);
+	shared_bury_worker(&m->shared, c->slot);
 }
 
 static void

@@ -118,7 +118,7 @@ master_open_log(struct master *m, const struct conf *c)
 	m->sink.fd = fd;
 	m->sink.facility = c->log.facility;
 	m->sink.addr = c->log.addr;
-	m->sink.lost = &m->shared.head->log_lost;
+	m->sink.lost = &m->shared.use->log_lost;
 	if (gethostname(m->sink.host, sizeof(m->sink.host) - 1) != 0)
 		strcpy(m->sink.host, "-");
 	m->sink.host[strcspn(m->sink.host, ".")] = '\0';

@@ -51,11 +51,10 @@ bury_orphans(struct master *m)
 	unsigned i, n = shared_workers(&m->shared);
 
 	for (i = 0; i < n; i++) {
-		struct worker_slot *w = &m->shared.worker[i];
-		pid_t pid = atomic_load(&w->pid);
+		pid_t pid = atomic_load(&m->shared.post[i].pid);
 
 		if (pid > 0 && children_find(pid) == NULL && kill(pid, 0) != 0 && errno == ESRCH)
-			shared_bury_worker(&m->shared, w);
+			shared_bury_worker(&m->shared, i);
 	}
 }
 
@@ -93,7 +92,7 @@ master_end_sessions_on_down(struct master *m)
 			const struct server_slot *v = &m->shared.server[m->gen->map->server[b][k]];
 			struct hunt h = { m, m->gen->map->server[b][k], 0 };
 
-			if (atomic_load(&v->c.current) <= 0 ||
+			if (atomic_load(&m->shared.server_use[h.server].c.current) <= 0 ||
 			    (atomic_load(&v->state) == HEALTH_UP && atomic_load(&v->admin) != HEALTH_MAINT))
 				continue;
 			children_each(end_session, &h);
@@ -166,7 +165,7 @@ retire_spares(struct master *m)
 		struct surplus s = { m, m->gen->pool[i].slot, 0 };
 		int max = (int)m->gen->conf->spare_max;
 
-		s.n = atomic_load(&m->shared.pool[s.pool].idle) -
+		s.n = master_idle(m, s.pool) -
 		    (max > (int)m->gen->conf->spare_min ? max : (int)m->gen->conf->spare_min);
 		if (s.n > 0)
 			children_each(let_go, &s);

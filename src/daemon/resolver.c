@@ -50,7 +50,7 @@ resolver_pick(const struct addrinfo *list, const struct addr *now, uint16_t port
 /* Returns whether the checker has something to look at. */
 static bool
 apply(const struct conf_backend *cb, const struct conf_server *cs, struct server_slot *v,
-    const struct addrinfo *list, int error)
+    struct server_use *use, const struct addrinfo *list, int error)
 {
 	char was[ADDR_STRLEN], is[ADDR_STRLEN], info[512];
 	struct addr now, next;
@@ -70,7 +70,7 @@ apply(const struct conf_backend *cb, const struct conf_server *cs, struct server
 		health_set_addr(v, &next);
 		if (now.family == ADDR_NONE && !atomic_load(&v->checked))
 			atomic_store(&v->state, HEALTH_UP);
-		atomic_fetch_add(&v->hint, 1);
+		atomic_fetch_add(&use->hint, 1);
 		return true;
 	}
 	snprintf(info, sizeof(info), "%s: %s", cs->address, gai_strerror(error));
@@ -107,7 +107,8 @@ resolver_run(const struct conf *c, const struct shared *s, const struct shared_m
 				error = getaddrinfo(cs->address, NULL, &hints, &list);
 				last = cs->address;
 			}
-			if (apply(&c->backend[b], cs, &s->server[m->server[b][k]], error == 0 ? list : NULL, error))
+			if (apply(&c->backend[b], cs, &s->server[m->server[b][k]], &s->server_use[m->server[b][k]],
+			    error == 0 ? list : NULL, error))
 				changed++;
 		}
 	}

@@ -155,7 +155,7 @@ accept_client(struct worker *w, struct addr *peer)
 static void
 leave_idle(struct worker *w)
 {
-	struct pool_slot *pool = w->proxy->pool;
+	struct pool_use *pool = w->proxy->pool_use;
 	int32_t left = atomic_fetch_sub_explicit(&pool->idle, 1, memory_order_relaxed) - 1;
 	uint64_t one = 1;
 
@@ -173,7 +173,7 @@ become_idle(struct worker *w)
 
 	atomic_store_explicit(&slot->since_ms, clock_ms(), memory_order_relaxed);
 	atomic_store_explicit(&slot->state, WORKER_IDLE, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->proxy->pool->idle, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->proxy->pool_use->idle, 1, memory_order_relaxed);
 	title_set("idle %s", w->proxy->listener->name);
 }
 
@@ -197,7 +197,7 @@ worker_run(struct worker *w)
 		become_idle(w);
 	}
 	session_http_close();
-	atomic_fetch_sub_explicit(&p->pool->idle, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&p->pool_use->idle, 1, memory_order_relaxed);
 	atomic_store_explicit(&p->slot->state, WORKER_WAITING, memory_order_relaxed);
 	return p->stop != PROXY_GO_ON ? EX_OK : EX_TEMPFAIL;
 }

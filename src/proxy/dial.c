@@ -24,16 +24,16 @@ backend_of(const struct session *s)
 	return &s->p->conf->backend[s->backend];
 }
 
-static struct server_slot *
-server_slot(const struct session *s, unsigned k)
+static struct server_use *
+server_use(const struct session *s, unsigned k)
 {
-	return &s->p->shared->server[s->p->map->server[s->backend][k]];
+	return &s->p->shared->server_use[s->p->map->server[s->backend][k]];
 }
 
-static struct backend_slot *
-backend_slot(const struct session *s)
+static struct backend_use *
+backend_use(const struct session *s)
 {
-	return &s->p->shared->backend[s->p->map->backend[s->backend]];
+	return &s->p->shared->backend_use[s->p->map->backend[s->backend]];
 }
 
 /* --- a place at a server -------------------------------------------------- */
@@ -41,22 +41,22 @@ backend_slot(const struct session *s)
 static void
 release_server(struct session *s)
 {
-	struct server_slot *v;
+	struct server_use *v;
 
 	if (s->server < 0)
 		return;
-	v = server_slot(s, (unsigned)s->server);
+	v = server_use(s, (unsigned)s->server);
 	if (!scoreboard_let_go(s->p->slot, HOLDS_SERVER))
 		return;
 	counters_close(&v->c);
 	if (backend_of(s)->server[s->server].max_connections != 0)
-		shared_wake(&backend_slot(s)->queue_word, &backend_slot(s)->waiters);
+		shared_wake(&backend_use(s)->queue_word, &backend_use(s)->waiters);
 }
 
 static bool
 reserve_server(struct session *s, unsigned k)
 {
-	struct server_slot *v = server_slot(s, k);
+	struct server_use *v = server_use(s, k);
 
 	if (!counters_take(&v->c, backend_of(s)->server[k].max_connections))
 		return false;
@@ -96,7 +96,7 @@ reserve_next(struct session *s, struct balance_key key, const uint16_t *tried, u
 static enum dial_verdict
 queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried)
 {
-	struct backend_slot *b = backend_slot(s);
+	struct backend_use *b = backend_use(s);
 	int64_t start = clock_us(), end = clock_deadline(clock_ms(), backend_of(s)->timeouts.queue);
 	enum dial_verdict v = DIAL_QUEUE_TIMEOUT;
 	int32_t n = atomic_fetch_add(&b->c.queued, 1) + 1;
@@ -155,7 +155,7 @@ choose(struct session *s, const uint16_t *tried, unsigned ntried)
 	if (v == DIAL_QUEUE_TIMEOUT)
 		v = queue_wait(s, key, tried, ntried);
 	if (v == DIAL_OK) {
-		counter_add(&server_slot(s, (unsigned)s->server)->c.chosen, 1);
+		counter_add(&server_use(s, (unsigned)s->server)->c.chosen, 1);
 		scoreboard_spent(&s->p->slot->queue_ms, s->queue_us);
 	}
 	return v;
@@ -168,7 +168,7 @@ open_backend(struct session *s)
 		return;
 	atomic_store_explicit(&s->p->slot->backend,
 	    (int32_t)s->p->map->backend[s->backend], memory_order_relaxed);
-	counters_open(&backend_slot(s)->c, clock_ms());
+	counters_open(&backend_use(s)->c, clock_ms());
 	scoreboard_hold(s->p->slot, HOLDS_BACKEND);
 }
 
@@ -184,14 +184,14 @@ void
 dial_release(struct session *s, uint64_t bytes_in, uint64_t bytes_out)
 {
 	if (s->server >= 0) {
-		struct counters *c = &server_slot(s, (unsigned)s->server)->c;
+		struct counters *c = &server_use(s, (unsigned)s->server)->c;
 
 		counter_add(&c->bytes_in, bytes_in);
 		counter_add(&c->bytes_out, bytes_out);
 		release_server(s);
 	}
 	if (s->backend >= 0 && scoreboard_let_go(s->p->slot, HOLDS_BACKEND)) {
-		struct counters *c = &backend_slot(s)->c;
+		struct counters *c = &backend_use(s)->c;
 
 		counter_add(&c->bytes_in, bytes_in);
 		counter_add(&c->bytes_out, bytes_out);
@@ -206,7 +206,7 @@ dial_suspect(struct session *s, unsigned server)
 {
 	uint64_t one = 1;
 
-	if (atomic_fetch_add(&server_slot(s, server)->hint, 1) == 0 &&
+	if (atomic_fetch_add(&server_use(s, server)->hint, 1) == 0 &&
 	    s->p->checker_fd >= 0 && write(s->p->checker_fd, &one, sizeof(one)) < 0)
 		return;		/* the checker looks anyway, on its grid */
 }
@@ -274,7 +274,7 @@ server_addr(const struct session *s, struct addr *a)
 {
 	const struct conf_server *cs = &backend_of(s)->server[s->server];
 
-	health_addr(server_slot(s, (unsigned)s->server), a);
+	health_addr(&s->p->shared->server[s->p->map->server[s->backend][s->server]], a);
 	if (cs->is_dns)
 		a->port = cs->addr.port;
 	else if (s->p->stop == PROXY_GO_ON || a->port != cs->addr.port)
@@ -311,7 +311,7 @@ try_server(struct session *s, struct iovec *first, int n, bool blocking, size_t 
 static void
 try_failed(struct session *s, bool again)
 {
-	struct server_slot *v = server_slot(s, (unsigned)s->server);
+	struct server_use *v = server_use(s, (unsigned)s->server);
 	bool our_own = shared_is_shortage(errno);
 	char text[ADDR_STRLEN];
 	struct addr a;
@@ -322,10 +322,10 @@ try_failed(struct session *s, bool again)
 	log_debug("no connection to %s/%s at %s: %s", backend_of(s)->name,
 	    backend_of(s)->server[s->server].name, addr_format(&a, true, text), strerror(errno));
 	counter_add(&v->c.connect_errors, 1);
-	counter_add(&backend_slot(s)->c.connect_errors, 1);
+	counter_add(&backend_use(s)->c.connect_errors, 1);
 	if (again) {
 		counter_add(&v->c.retries, 1);
-		counter_add(&backend_slot(s)->c.retries, 1);
+		counter_add(&backend_use(s)->c.retries, 1);
 	}
 	if (!our_own)
 		dial_suspect(s, (unsigned)s->server);
@@ -357,15 +357,15 @@ dial_run(struct session *s, struct iovec *first, int n, bool blocking,
 			prepare(arg, (unsigned)s->server);
 		d->fd = try_server(s, first, n, blocking, &d->sent);
 		if (d->fd >= 0) {
-			struct server_slot *slot = server_slot(s, (unsigned)s->server);
+			struct server_use *use = server_use(s, (unsigned)s->server);
 
-			counters_count(&slot->c, clock_ms());
-			counters_connect_time(&slot->c, s->connect_us);
-			counters_connect_time(&backend_slot(s)->c, s->connect_us);
+			counters_count(&use->c, clock_ms());
+			counters_connect_time(&use->c, s->connect_us);
+			counters_connect_time(&backend_use(s)->c, s->connect_us);
 			if (ntried > 0) {
 				s->redispatched = true;
-				counter_add(&slot->c.redispatches, 1);
-				counter_add(&backend_slot(s)->c.redispatches, 1);
+				counter_add(&use->c.redispatches, 1);
+				counter_add(&backend_use(s)->c.redispatches, 1);
 			}
 			return DIAL_OK;
 		}

@@ -62,13 +62,13 @@ enum step {
 static inline struct counters *
 http_backend_counters(const struct session *s)
 {
-	return &s->p->shared->backend[s->p->map->backend[s->backend]].c;
+	return &s->p->shared->backend_use[s->p->map->backend[s->backend]].c;
 }
 
 static inline struct counters *
 http_server_counters(const struct session *s)
 {
-	return &s->p->shared->server[s->p->map->server[s->backend][s->server]].c;
+	return &s->p->shared->server_use[s->p->map->server[s->backend][s->server]].c;
 }
 
 static inline bool

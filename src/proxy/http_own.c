@@ -14,7 +14,7 @@ http_own_count(struct session *s, int status)
 {
 	int class = status >= 100 && status < 600 ? status / 100 - 1 : 5;
 
-	counter_add(&s->p->listener_slot->c.status[class], 1);
+	counter_add(&s->p->counters->status[class], 1);
 	if (s->backend >= 0)
 		counter_add(&http_backend_counters(s)->status[class], 1);
 	if (s->backend >= 0 && s->server >= 0)

@@ -30,8 +30,10 @@ struct proxy {
 	const struct shared_map *map;
 	const struct conf_listener *listener;	/* whose clients we take */
 	unsigned listener_index;
-	struct listener_slot *listener_slot;
-	struct pool_slot *pool;
+	uint32_t listener_slot;
+	struct counters *counters;	/* of the listener */
+	const struct pool_slot *pool;
+	struct pool_use *pool_use;
 	struct worker_slot *slot;
 	int checker_fd;		/* eventfd: a server failed us, look at it now */
 

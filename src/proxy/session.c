@@ -43,7 +43,7 @@ session_code(struct session *s, char cause, char phase)
 void
 session_reject(struct session *s, enum reject why, char cause, char phase)
 {
-	struct counters *c = &s->p->listener_slot->c;
+	struct counters *c = s->p->counters;
 
 	if (s->rejected < 0)
 		s->rejected = (int)why;
@@ -53,7 +53,7 @@ session_reject(struct session *s, enum reject why, char cause, char phase)
 	if (why == REJECT_MALFORMED || why == REJECT_DEADLINE)
 		counter_add(&c->request_errors, 1);
 	if (s->backend >= 0)
-		counter_add(&s->p->shared->backend[s->p->map->backend[s->backend]].c.rejects[why], 1);
+		counter_add(&s->p->shared->backend_use[s->p->map->backend[s->backend]].c.rejects[why], 1);
 	session_code(s, cause, phase);
 }
 
@@ -285,7 +285,7 @@ session_admit(struct session *s)
 	}
 	if (l->max_per_source == 0 || s->from.family == ADDR_UNIX)
 		return true;
-	n = sources_enter(s->p->shared->sources, s->p->slot->listener, &s->from, &place);
+	n = sources_enter(s->p->shared->sources, s->p->listener_slot, &s->from, &place);
 	if (place != SOURCES_NONE) {
 		atomic_store_explicit(&s->p->slot->source, place, memory_order_relaxed);
 		scoreboard_hold(s->p->slot, HOLDS_SOURCE);
@@ -357,17 +357,17 @@ session_log_counts(const struct session *s, char *buf, size_t size)
 {
 	const struct shared *sh = s->p->shared;
 	struct access_counts c = {
-		.all = atomic_load(&sh->head->connections),
-		.listener = atomic_load(&s->p->listener_slot->c.current),
+		.all = atomic_load(&sh->use->connections),
+		.listener = atomic_load(&s->p->counters->current),
 		.retries = s->retries,
 		.redispatched = s->redispatched,
 		.queued = s->queue_us > 0,
 	};
 
 	if (s->backend >= 0)
-		c.backend = atomic_load(&sh->backend[s->p->map->backend[s->backend]].c.current);
+		c.backend = atomic_load(&sh->backend_use[s->p->map->backend[s->backend]].c.current);
 	if (s->backend >= 0 && s->server >= 0)
-		c.server = atomic_load(&sh->server[s->p->map->server[s->backend][s->server]].c.current);
+		c.server = atomic_load(&sh->server_use[s->p->map->server[s->backend][s->server]].c.current);
 	return access_counts(&c, buf, size);
 }
 
@@ -383,8 +383,8 @@ session_count_times(const struct session *s, int64_t answer_us, int64_t total_us
 
 	if (s->backend < 0 || s->server < 0 || s->connect_us < 0)
 		return;
-	counters_spent(&s->p->shared->backend[s->p->map->backend[s->backend]].c, us);
-	counters_spent(&s->p->shared->server[s->p->map->server[s->backend][s->server]].c, us);
+	counters_spent(&s->p->shared->backend_use[s->p->map->backend[s->backend]].c, us);
+	counters_spent(&s->p->shared->server_use[s->p->map->server[s->backend][s->server]].c, us);
 }
 
 const char *
@@ -398,7 +398,7 @@ session_log_reason(const struct session *s)
 static bool
 take_permit(struct session *s)
 {
-	struct shared_head *h = s->p->shared->head;
+	struct shared_use *h = s->p->shared->use;
 	int32_t max = (int32_t)s->p->conf->max_connections, n;
 	bool waiting = false, got = false;
 
@@ -471,10 +471,10 @@ session_end(struct session *s)
 	if (scoreboard_let_go(s->p->slot, HOLDS_SOURCE))
 		sources_leave(s->p->shared->sources, atomic_load(&w->source));
 	if (scoreboard_let_go(s->p->slot, HOLDS_LISTENER))
-		counters_close(&s->p->listener_slot->c);
+		counters_close(s->p->counters);
 	if (scoreboard_let_go(s->p->slot, HOLDS_PERMIT)) {
-		atomic_fetch_sub(&s->p->shared->head->connections, 1);
-		shared_wake(&s->p->shared->head->permit_word, &s->p->shared->head->permit_waiters);
+		atomic_fetch_sub(&s->p->shared->use->connections, 1);
+		shared_wake(&s->p->shared->use->permit_word, &s->p->shared->use->permit_waiters);
 	}
 }
 
@@ -490,7 +490,7 @@ session_run(struct proxy *p, int fd, const struct addr *peer)
 	/* an operator must see the statistics of a daemon that is full */
 	if (p->listener->protocol == CONF_STATS || take_permit(s)) {
 		s->deadline_ms = clock_deadline(clock_ms(), ms);
-		counters_open(&p->listener_slot->c, clock_ms());
+		counters_open(p->counters, clock_ms());
 		scoreboard_hold(s->p->slot, HOLDS_LISTENER);
 		switch (p->listener->protocol) {
 		case CONF_TLS:

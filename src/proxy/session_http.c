@@ -233,7 +233,7 @@ take_request(struct session *s, struct http_exchange *x)
 static void
 serve_request(struct session *s, struct http_exchange *x)
 {
-	counters_request(&s->p->listener_slot->c, clock_ms());
+	counters_request(s->p->counters, clock_ms());
 	if (session_route(s)) {
 		http_exchange_run(x);
 		return;
@@ -252,7 +252,7 @@ serve_request(struct session *s, struct http_exchange *x)
 static void
 end_request(struct session *s, const struct http_exchange *x)
 {
-	struct counters *l = &s->p->listener_slot->c;
+	struct counters *l = s->p->counters;
 	int64_t us = clock_us() - x->start_us;
 
 	session_code(s, '-', '-');
@@ -260,7 +260,7 @@ end_request(struct session *s, const struct http_exchange *x)
 	counter_add(&l->bytes_out, s->bytes_out);
 	counters_duration(l, us);
 	if (s->backend >= 0)
-		counters_duration(&s->p->shared->backend[s->p->map->backend[s->backend]].c, us);
+		counters_duration(&s->p->shared->backend_use[s->p->map->backend[s->backend]].c, us);
 	if (x->answer_us > 0)
 		session_count_times(s, x->answer_us - x->sent_us, us);
 	log_request(s, x);

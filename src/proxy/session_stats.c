@@ -340,7 +340,7 @@ log_exchange(struct exchange *x, uint64_t bytes, const char *code)
 static void
 count_exchange(struct exchange *x)
 {
-	struct counters *c = &x->s->p->listener_slot->c;
+	struct counters *c = x->s->p->counters;
 
 	counters_request(c, clock_ms());
 	counter_add(&c->status[x->status / 100 - 1], 1);
@@ -505,7 +505,7 @@ log_refused(struct session *s)
 void
 session_stats(struct session *s)
 {
-	struct counters *c = &s->p->listener_slot->c;
+	struct counters *c = s->p->counters;
 	bool first = true;
 
 	if ((!session_must_proxy(s) || session_read_proxy(s)) && session_admit(s)) {

@@ -203,14 +203,14 @@ log_session(struct session *s)
 static void
 count_session(struct session *s)
 {
-	struct counters *l = &s->p->listener_slot->c;
+	struct counters *l = s->p->counters;
 	int64_t total = clock_us() - s->accept_us;
 
 	counter_add(&l->bytes_in, s->bytes_in);
 	counter_add(&l->bytes_out, s->bytes_out);
 	counters_duration(l, total);
 	if (s->backend >= 0) {
-		struct counters *b = &s->p->shared->backend[s->p->map->backend[s->backend]].c;
+		struct counters *b = &s->p->shared->backend_use[s->p->map->backend[s->backend]].c;
 
 		counters_duration(b, total);
 		if (s->code.cause == 'C' && s->code.phase == 'D')
@@ -219,7 +219,7 @@ count_session(struct session *s)
 			counter_add(&b->server_aborts, 1);
 	}
 	if (s->backend >= 0 && s->server >= 0) {
-		struct counters *v = &s->p->shared->server[s->p->map->server[s->backend][s->server]].c;
+		struct counters *v = &s->p->shared->server_use[s->p->map->server[s->backend][s->server]].c;
 
 		if (s->code.cause == 'C' && s->code.phase == 'D')
 			counter_add(&v->client_aborts, 1);

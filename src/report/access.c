@@ -88,16 +88,16 @@ last_look(const struct shared *s, const struct worker_slot *w, uint32_t listener
 	copy_name(l->listener, s->listener[listener].name, sizeof(s->listener[listener].name));
 	strcpy(l->backend, l->listener);
 	strcpy(l->server, "<NOSRV>");
-	l->count.all = atomic_load(&s->head->connections);
-	l->count.listener = atomic_load(&s->listener[listener].c.current);
+	l->count.all = atomic_load(&s->use->connections);
+	l->count.listener = atomic_load(&s->listener_use[listener].c.current);
 	if (b < 0 || b >= (int32_t)SHARED_BACKENDS)
 		return;
 	copy_name(l->backend, s->backend[b].name, sizeof(s->backend[b].name));
-	l->count.backend = atomic_load(&s->backend[b].c.current);
+	l->count.backend = atomic_load(&s->backend_use[b].c.current);
 	if (v < 0 || v >= (int32_t)SHARED_SERVERS)
 		return;
 	copy_name(l->server, s->server[v].name, sizeof(s->server[v].name));
-	l->count.server = atomic_load(&s->server[v].c.current);
+	l->count.server = atomic_load(&s->server_use[v].c.current);
 }
 
 /* A time that the whole leaves room for; else it is not known. */

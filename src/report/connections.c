@@ -22,19 +22,21 @@ struct live {
 
 /* False: no client there. */
 static bool
-look(const struct report *r, const struct worker_slot *w, struct live *l)
+look(const struct report *r, unsigned i, struct live *l)
 {
+	const struct worker_post *p = &r->shared->post[i];
+	const struct worker_slot *w = &r->shared->worker[i];
 	int32_t b = atomic_load(&w->backend), v = atomic_load(&w->server);
 	struct addr from;
 
-	l->pid = atomic_load(&w->pid);
+	l->pid = atomic_load(&p->pid);
 	l->state = atomic_load(&w->state);
 	/* one that leaves, or has its client wait for max-connections, holds none */
 	if (l->pid <= 0 || !worker_has_client(l->state) || !(atomic_load(&w->holds) & HOLDS_LISTENER))
 		return false;
 	scoreboard_text(w, &from, l->host);
 	addr_format(&from, true, l->client);
-	l->listener = w->listener < SHARED_LISTENERS ? r->shared->listener[w->listener].name : "";
+	l->listener = p->listener < SHARED_LISTENERS ? r->shared->listener[p->listener].name : "";
 	l->backend = b >= 0 && b < (int32_t)SHARED_BACKENDS ? r->shared->backend[b].name : "";
 	l->server = v >= 0 && v < (int32_t)SHARED_SERVERS ? r->shared->server[v].name : "";
 	l->age = report_age(r, atomic_load(&w->since_ms));
@@ -69,7 +71,7 @@ connections_json(const struct report *r, struct out *o)
 
 	out_text(o, "[");
 	for (i = 0; i < n; i++)
-		if (look(r, &r->shared->worker[i], &l)) {
+		if (look(r, i, &l)) {
 			out_text(o, found++ > 0 ? ",\n " : "\n ");
 			live_json(&l, o);
 		}
@@ -106,6 +108,6 @@ connections_table(const struct report *r, struct out *o)
 
 	out_text(o, ">PID\tLISTENER\tCLIENT\tHOST\tBACKEND/SERVER\t>AGE\t>IDLE\t>IN\t>OUT\n");
 	for (i = 0; i < n; i++)
-		if (look(r, &r->shared->worker[i], &l))
+		if (look(r, i, &l))
 			live_line(&l, o);
 }

@@ -101,7 +101,7 @@ each(const struct report *r, enum subject of, visit *fn, const void *what, struc
 		one.http = is_http(r, r->conf->backend[one.i].listener);
 		for (one.k = 0; one.k < n; one.k++) {
 			one.c = of == BACKEND ? report_backend(r, one.i) :
-			    &report_server(r, one.i, one.k)->c;
+			    report_counters(r, one.i, one.k);
 			fn(r, &one, what, o);
 		}
 	}
@@ -402,10 +402,10 @@ write_workers(const struct report *r, struct out *o)
 	for (l = 0; l < r->conf->nlistener; l++) {
 		memset(count, 0, sizeof(count));
 		for (i = 0; i < n; i++) {
-			const struct worker_slot *w = &r->shared->worker[i];
-			uint32_t state = atomic_load(&w->state);
+			const struct worker_post *p = &r->shared->post[i];
+			uint32_t state = atomic_load(&r->shared->worker[i].state);
 
-			if (atomic_load(&w->pid) > 0 && w->listener == r->map->listener[l] &&
+			if (atomic_load(&p->pid) > 0 && p->listener == r->map->listener[l] &&
 			    state <= WORKER_KEEPALIVE)
 				count[state]++;
 		}
@@ -430,6 +430,7 @@ static void
 write_daemon(const struct report *r, bool hide_version, struct out *o)
 {
 	const struct shared_head *h = r->shared->head;
+	const struct shared_use *u = r->shared->use;
 
 	family(o, "build_info", "gauge", "Always 1; says which durward this is.");
 	out_printf(o, "durward_build_info{version=\"%s\"} 1\n", hide_version ? "" : PACKAGE_VERSION);
@@ -444,11 +445,11 @@ write_daemon(const struct report *r, bool hide_version, struct out *o)
 	single(o, "accepting", "gauge", "1 where new connections are welcome on every listener.",
 	    report_accepting(r));
 	single(o, "connections", "gauge", "Connections now, all listeners but stats.",
-	    atomic_load(&h->connections));
-	single(o, "connections_peak", "gauge", "The most at one time.", atomic_load(&h->max_connections));
+	    atomic_load(&u->connections));
+	single(o, "connections_peak", "gauge", "The most at one time.", atomic_load(&u->max_connections));
 	single(o, "connections_limit", "gauge", "max-connections.", r->conf->max_connections);
 	single(o, "log_lines_lost_total", "counter", "Log lines that could not be written.",
-	    (double)counter_get(&h->log_lost));
+	    (double)counter_get(&u->log_lost));
 	single(o, "workers_started_total", "counter", "Worker processes started.",
 	    (double)counter_get(&h->workers_started));
 	single(o, "workers_crashed_total", "counter", "Worker processes that crashed.",

@@ -100,6 +100,7 @@ static void
 write_facts(const struct report *r, struct out *o)
 {
 	const struct shared_head *h = r->shared->head;
+	const struct shared_use *u = r->shared->use;
 	uint64_t total = 0, turned = 0, in = 0, out = 0;
 	char value[REPORT_WORDS], more[96], words[REPORT_WORDS];
 	unsigned l, i;
@@ -116,9 +117,9 @@ write_facts(const struct report *r, struct out *o)
 			turned += counter_get(&c->rejects[i]);
 	}
 	out_text(o, "<dl class=\"facts\">\n");
-	snprintf(value, sizeof(value), "%d", atomic_load(&h->connections));
+	snprintf(value, sizeof(value), "%d", atomic_load(&u->connections));
 	snprintf(more, sizeof(more), "of %u, at most %d so far", r->conf->max_connections,
-	    atomic_load(&h->max_connections));
+	    atomic_load(&u->max_connections));
 	fact(o, "Connections now", value, more);
 	snprintf(more, sizeof(more), "%" PRIu64 " turned away", turned);
 	fact(o, "Connections so far", report_size(total, value), more);

@@ -121,12 +121,12 @@ workers_of(const struct report *r, unsigned l, unsigned *all, unsigned *idle)
 
 	*all = *idle = 0;
 	for (i = 0; i < n; i++) {
-		const struct worker_slot *w = &r->shared->worker[i];
+		const struct worker_post *p = &r->shared->post[i];
 
-		if (atomic_load(&w->pid) <= 0 || w->listener != r->map->listener[l])
+		if (atomic_load(&p->pid) <= 0 || p->listener != r->map->listener[l])
 			continue;
 		++*all;
-		*idle += !worker_has_client(atomic_load(&w->state));
+		*idle += !worker_has_client(atomic_load(&r->shared->worker[i].state));
 	}
 }
 
@@ -274,7 +274,8 @@ server_row(const struct report *r, unsigned b, unsigned k, struct out *o)
 	badge(o, status);
 	out_printf(o, "<small>for %s</small></td>", report_span(report_since(r, s), span));
 	check_cell(r, s, o);
-	served_cells(r, &s->c, cs->max_connections, r->conf->listener[be->listener].protocol == CONF_HTTP, o);
+	served_cells(r, report_counters(r, b, k), cs->max_connections,
+	    r->conf->listener[be->listener].protocol == CONF_HTTP, o);
 	out_printf(o, "<td class=\"n x\">%s<small>%" PRIu64 " time%s</small></td></tr>\n",
 	    report_span(report_downtime(r, s), span), counter_get(&s->downs),
 	    counter_get(&s->downs) == 1 ? "" : "s");

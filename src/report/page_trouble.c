@@ -153,7 +153,8 @@ static void
 look_daemon(struct troubles *t)
 {
 	const struct shared_head *h = t->r->shared->head;
-	uint64_t lost = counter_get(&h->log_lost), crashed = counter_get(&h->workers_crashed);
+	const struct shared_use *u = t->r->shared->use;
+	uint64_t lost = counter_get(&u->log_lost), crashed = counter_get(&h->workers_crashed);
 	uint32_t draining = atomic_load(&h->draining);
 	unsigned l;
 
@@ -163,9 +164,9 @@ look_daemon(struct troubles *t)
 		    "it takes no new connections");
 	else if (draining == SHARED_OPEN && !report_accepting(t->r) && begin(t, GRADE_BAD))
 		out_text(t->o, "<strong>A listener has no worker to take connections.</strong></li>\n");
-	if (nearly_full(atomic_load(&h->connections), t->r->conf->max_connections) && begin(t, GRADE_BAD))
+	if (nearly_full(atomic_load(&u->connections), t->r->conf->max_connections) && begin(t, GRADE_BAD))
 		out_printf(t->o, "%d of at most %u connections are taken (max-connections).</li>\n",
-		    atomic_load(&h->connections), t->r->conf->max_connections);
+		    atomic_load(&u->connections), t->r->conf->max_connections);
 	for (l = 0; l < t->r->conf->nlistener; l++) {
 		const struct conf_listener *cl = &t->r->conf->listener[l];
 		int32_t n = atomic_load(&report_listener(t->r, l)->current);

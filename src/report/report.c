@@ -18,15 +18,21 @@ report_server(const struct report *r, unsigned b, unsigned k)
 }
 
 const struct counters *
+report_counters(const struct report *r, unsigned b, unsigned k)
+{
+	return &r->shared->server_use[r->map->server[b][k]].c;
+}
+
+const struct counters *
 report_backend(const struct report *r, unsigned b)
 {
-	return &r->shared->backend[r->map->backend[b]].c;
+	return &r->shared->backend_use[r->map->backend[b]].c;
 }
 
 const struct counters *
 report_listener(const struct report *r, unsigned l)
 {
-	return &r->shared->listener[r->map->listener[l]].c;
+	return &r->shared->listener_use[r->map->listener[l]].c;
 }
 
 /* Each of its sockets is a pool, and each pool needs a worker at accept or
@@ -40,12 +46,11 @@ listener_accepts(const struct report *r, unsigned l)
 	bool seen[SHARED_POOLS] = { false };
 
 	for (i = 0; i < n && pools < r->conf->listener[l].nbind; i++) {
-		const struct worker_slot *w = &r->shared->worker[i];
+		const struct worker_post *p = &r->shared->post[i];
+		uint32_t pool = p->pool;	/* once: it may change under us */
 
-		uint32_t pool = w->pool;	/* once: it may change under us */
-
-		if (atomic_load(&w->pid) == 0 || atomic_load(&w->state) < least ||
-		    w->listener != r->map->listener[l] || pool >= SHARED_POOLS || seen[pool])
+		if (atomic_load(&p->pid) == 0 || atomic_load(&r->shared->worker[i].state) < least ||
+		    p->listener != r->map->listener[l] || pool >= SHARED_POOLS || seen[pool])
 			continue;
 		seen[pool] = true;
 		pools++;

@@ -24,8 +24,9 @@ struct report {
 /* Are new clients taken: not draining, and each socket has a worker. */
 bool report_accepting(const struct report *r);
 
-/* Server k of conf.backend[b], and the counters of backends and listeners. */
+/* Server k of conf.backend[b], its counters, and those of backends and listeners. */
 const struct server_slot *report_server(const struct report *r, unsigned b, unsigned k);
+const struct counters *report_counters(const struct report *r, unsigned b, unsigned k);
 const struct counters *report_backend(const struct report *r, unsigned b);
 const struct counters *report_listener(const struct report *r, unsigned l);
 

@@ -171,9 +171,10 @@ fill_server(struct row *w, const struct report *r, unsigned b, unsigned k)
 	const struct conf_backend *be = &r->conf->backend[b];
 	const struct conf_server *cs = &be->server[k];
 	const struct server_slot *s = report_server(r, b, k);
+	const struct counters *c = report_counters(r, b, k);
 
-	put_common(w, r, &s->c, TYPE_SERVER, is_http(&r->conf->listener[be->listener]));
-	put_served(w, r, &s->c);
+	put_common(w, r, c, TYPE_SERVER, is_http(&r->conf->listener[be->listener]));
+	put_served(w, r, c);
 	put_check(w, s, &be->check);
 	put_text(w, ROW_pxname, be->name);
 	put_text(w, ROW_svname, cs->name);
@@ -188,11 +189,11 @@ fill_server(struct row *w, const struct report *r, unsigned b, unsigned k)
 	put(w, ROW_bck, cs->backup);
 	put(w, ROW_lastchg, report_since(r, s));
 	put(w, ROW_downtime, report_downtime(r, s));
-	put_counter(w, ROW_lbtot, &s->c.chosen);
+	put_counter(w, ROW_lbtot, &c->chosen);
 	if (is_http(&r->conf->listener[be->listener]))
-		put_counter(w, ROW_req_tot, &s->c.sessions);
-	put_counter(w, ROW_reuse, &s->c.reused);
-	put(w, ROW_connect, (int64_t)(counter_get(&s->c.sessions) - counter_get(&s->c.reused)));
+		put_counter(w, ROW_req_tot, &c->sessions);
+	put_counter(w, ROW_reuse, &c->reused);
+	put(w, ROW_connect, (int64_t)(counter_get(&c->sessions) - counter_get(&c->reused)));
 }
 
 static void
@@ -207,7 +208,7 @@ fill_backend(struct row *w, const struct report *r, unsigned b)
 	unsigned k;
 
 	for (k = 0; k < be->nserver; k++) {
-		const struct counters *v = &report_server(r, b, k)->c;
+		const struct counters *v = report_counters(r, b, k);
 
 		chosen += (int64_t)counter_get(&v->chosen);
 		reused += (int64_t)counter_get(&v->reused);

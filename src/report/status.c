@@ -12,6 +12,7 @@ static void
 server_json(const struct report *r, unsigned b, unsigned k, struct out *o)
 {
 	const struct server_slot *s = report_server(r, b, k);
+	const struct counters *c = report_counters(r, b, k);
 	char address[REPORT_ADDRESS], check[REPORT_CHECK];
 
 	out_text(o, "{\"backend\":");
@@ -26,8 +27,8 @@ server_json(const struct report *r, unsigned b, unsigned k, struct out *o)
 	out_json(o, report_check(s, check));
 	out_printf(o, ",\"check_ms\":%d,\"current\":%d,\"total\":%" PRIu64
 	    ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64 "}",
-	    atomic_load(&s->check_us) / 1000, atomic_load(&s->c.current), counter_get(&s->c.sessions),
-	    counter_get(&s->c.bytes_in), counter_get(&s->c.bytes_out));
+	    atomic_load(&s->check_us) / 1000, atomic_load(&c->current), counter_get(&c->sessions),
+	    counter_get(&c->bytes_in), counter_get(&c->bytes_out));
 }
 
 void
@@ -48,6 +49,7 @@ static void
 server_line(const struct report *r, unsigned b, unsigned k, struct out *o)
 {
 	const struct server_slot *s = report_server(r, b, k);
+	const struct counters *c = report_counters(r, b, k);
 	int64_t checked = atomic_load(&s->last_check_ms);
 	char address[REPORT_ADDRESS], check[REPORT_CHECK], w[REPORT_WORDS], in[REPORT_WORDS];
 
@@ -61,9 +63,9 @@ server_line(const struct report *r, unsigned b, unsigned k, struct out *o)
 	if (checked > 0 && check[0] != '\0')
 		out_printf(o, " in %s, %s ago", report_micros(atomic_load(&s->check_us), w),
 		    report_span(report_age(r, checked), in));
-	out_printf(o, "\t%d\t%" PRIu64, atomic_load(&s->c.current), counter_get(&s->c.sessions));
-	out_printf(o, "\t%s\t%s\n", report_size(counter_get(&s->c.bytes_in), in),
-	    report_size(counter_get(&s->c.bytes_out), w));
+	out_printf(o, "\t%d\t%" PRIu64, atomic_load(&c->current), counter_get(&c->sessions));
+	out_printf(o, "\t%s\t%s\n", report_size(counter_get(&c->bytes_in), in),
+	    report_size(counter_get(&c->bytes_out), w));
 }
 
 void

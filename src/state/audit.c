@@ -40,10 +40,12 @@ struct view {
 };
 
 static void
-look_at(const struct worker_slot *w, struct still *v)
+look_at(const struct shared *s, unsigned i, struct still *v)
 {
+	const struct worker_slot *w = &s->worker[i];
+
 	memset(v, 0, sizeof(*v));
-	if ((v->pid = atomic_load(&w->pid)) == 0)
+	if ((v->pid = atomic_load(&s->post[i].pid)) == 0)
 		return;
 	v->since_ms = atomic_load(&w->since_ms);
 	v->bytes = atomic_load(&w->bytes_in) + atomic_load(&w->bytes_out);
@@ -52,8 +54,8 @@ look_at(const struct worker_slot *w, struct still *v)
 	v->state = atomic_load(&w->state);
 	v->holds = atomic_load(&w->holds);
 	v->source = atomic_load(&w->source);
-	v->listener = w->listener;
-	v->pool = w->pool;
+	v->listener = s->post[i].listener;
+	v->pool = s->post[i].pool;
 }
 
 /* Numbers that a worker wrote are no indexes before they were looked at. */
@@ -94,21 +96,21 @@ static gauge *
 gauge_at(const struct shared *s, uint32_t i)
 {
 	if (i == AT_CONNECTIONS)
-		return &s->head->connections;
+		return &s->use->connections;
 	if (i == AT_PERMIT_WAITERS)
-		return &s->head->permit_waiters;
+		return &s->use->permit_waiters;
 	if (i < AT_LISTENER)
-		return &s->pool[i - AT_IDLE].idle;
+		return &s->pool_use[i - AT_IDLE].idle;
 	if (i < AT_BACKEND)
-		return &s->listener[i - AT_LISTENER].c.current;
+		return &s->listener_use[i - AT_LISTENER].c.current;
 	if (i < AT_QUEUED)
-		return &s->backend[i - AT_BACKEND].c.current;
+		return &s->backend_use[i - AT_BACKEND].c.current;
 	if (i < AT_WAITERS)
-		return &s->backend[i - AT_QUEUED].c.queued;
+		return &s->backend_use[i - AT_QUEUED].c.queued;
 	if (i < AT_SERVER)
-		return &s->backend[i - AT_WAITERS].waiters;
+		return &s->backend_use[i - AT_WAITERS].waiters;
 	if (i < AT_SOURCE)
-		return &s->server[i - AT_SERVER].c.current;
+		return &s->server_use[i - AT_SERVER].c.current;
 	return NULL;
 }
 
@@ -137,7 +139,8 @@ compare(const struct view *v, const struct shared *s, struct audit *now, uint32_
 		if (v->sum[i] == is)
 			continue;
 		now->found[now->n].count = i;
-		now->found[now->n++].off = v->sum[i] - is;
+		/* what was scribbled there may be anything: round and round, like the counts */
+		now->found[now->n++].off = (int32_t)((uint32_t)v->sum[i] - (uint32_t)is);
 	}
 }
 
@@ -165,12 +168,12 @@ look(struct view *v, const struct shared *s, struct audit *now)
 	struct still again;
 
 	for (i = 0; i < n; i++) {
-		look_at(&s->worker[i], &v->still[i]);
+		look_at(s, i, &v->still[i]);
 		sum_up(v, &v->still[i]);
 	}
 	compare_all(v, s, now);
 	for (i = 0; i < n; i++) {
-		look_at(&s->worker[i], &again);
+		look_at(s, i, &again);
 		if (memcmp(&v->still[i], &again, sizeof(again)) != 0)
 			return false;
 	}

@@ -101,10 +101,26 @@ balance_neg_log2(uint64_t h)
 
 /* --- what may serve ------------------------------------------------------ */
 
-static const struct server_slot *
-slot_of(const struct balance *b, unsigned backend, unsigned k)
+/* Connections that a server has now; never fewer than none, whatever a worker
+ * that was taken over may have written. */
+static uint32_t
+current_of(const struct balance *b, unsigned backend, unsigned k)
 {
-	return b->shared == NULL ? NULL : &b->shared->server[b->map->server[backend][k]];
+	int32_t n;
+
+	if (b->shared == NULL)
+		return 0;
+	n = atomic_load_explicit(&b->shared->server_use[b->map->server[backend][k]].c.current,
+	    memory_order_relaxed);
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+/* Whose turn it is: shared by all workers. */
+static uint32_t
+take_turn(const struct balance *b, unsigned backend)
+{
+	return b->shared == NULL ? 0 :
+	    atomic_fetch_add(&b->shared->backend_use[b->map->backend[backend]].turn, 1);
 }
 
 static bool
@@ -125,16 +141,14 @@ fits(const struct balance *b, unsigned backend, unsigned k, bool backup,
     const uint16_t *tried, unsigned ntried)
 {
 	const struct conf_server *cs = &b->conf->backend[backend].server[k];
-	const struct server_slot *v = slot_of(b, backend, k);
 
 	if (cs->weight == 0 || cs->backup != backup || was_tried(k, tried, ntried))
 		return FIT_NO;
-	if (v == NULL)
+	if (b->shared == NULL)
 		return FIT_YES;
-	if (!health_usable(v))
+	if (!health_usable(&b->shared->server[b->map->server[backend][k]]))
 		return FIT_NO;
-	if (cs->max_connections != 0 && atomic_load_explicit(&v->c.current,
-	    memory_order_relaxed) >= (int32_t)cs->max_connections)
+	if (cs->max_connections != 0 && current_of(b, backend, k) >= cs->max_connections)
 		return FIT_FULL;
 	return FIT_YES;
 }
@@ -194,14 +208,13 @@ choose_hash(struct choice *c, struct balance_key key)
 }
 
 /* Turn by turn: a round takes every server with a weight above the round's
- * number, so that heavy ones are spread; the turn is shared by all workers. */
+ * number, so that heavy ones are spread. */
 static int
 choose_turn(struct choice *c)
 {
 	const struct conf_backend *cb = &c->b->conf->backend[c->backend];
 	unsigned k, total = 0, most = 0, round, place;
 	int last = BALANCE_NONE;
-	uint32_t turn = 0;
 
 	for (k = 0; k < cb->nserver; k++) {
 		if (!may_serve(c, k))
@@ -212,9 +225,7 @@ choose_turn(struct choice *c)
 	}
 	if (total == 0)
 		return BALANCE_NONE;
-	if (c->b->shared != NULL)
-		turn = atomic_fetch_add(&c->b->shared->backend[c->b->map->backend[c->backend]].turn, 1);
-	place = turn % total;
+	place = take_turn(c->b, c->backend) % total;
 	for (round = 0; round < most; round++) {
 		for (k = 0; k < cb->nserver; k++) {
 			if (cb->server[k].weight <= round || !may_serve(c, k))
@@ -232,20 +243,14 @@ choose_least(struct choice *c)
 {
 	const struct conf_backend *cb = &c->b->conf->backend[c->backend];
 	uint64_t load, best_load = 0;
-	unsigned i, k, start = 0;
+	unsigned i, k, start = take_turn(c->b, c->backend);	/* equals take turns */
 	int best = BALANCE_NONE;
 
-	/* equals take turns */
-	if (c->b->shared != NULL)
-		start = atomic_fetch_add(&c->b->shared->backend[c->b->map->backend[c->backend]].turn, 1);
 	for (i = 0; i < cb->nserver; i++) {
-		const struct server_slot *v;
-
 		k = (start + i) % cb->nserver;
 		if (!may_serve(c, k))
 			continue;
-		v = slot_of(c->b, c->backend, k);
-		load = v == NULL ? 0 : (uint64_t)atomic_load(&v->c.current);
+		load = current_of(c->b, c->backend, k);
 		if (best < 0 || load * cb->server[best].weight < best_load * cb->server[k].weight) {
 			best = (int)k;
 			best_load = load;

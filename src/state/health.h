@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The health table: a slot a server, in shared memory.
+ * The health table: a slot a server, in shared memory.  Workers cannot write
+ * there; what they count of a server is in server_use, under the same index.
  *
  * A slot belongs to one server of one backend, found by both names, and stays
  * that server's over reloads, so that health, DRAIN and MAINT, counters and
@@ -61,14 +62,11 @@ struct server_slot {
 	/* the clerk's */
 	_Alignas(64) _Atomic uint32_t admin;	/* enum health_admin */
 	_Atomic int64_t admin_since_ms;
-
-	/* the workers' */
-	_Atomic uint32_t hint;			/* failures since the checker looked */
-	struct counters c;
 };
 
+/* The master's: which indexes mean whom. */
 struct backend_slot {
-	_Alignas(64) _Atomic uint32_t used;	/* master */
+	_Alignas(64) _Atomic uint32_t used;
 	uint32_t listener;			/* index of its listener's slot */
 	char name[448];				/* CLUSTER.SERVICE.LISTENER */
 	/* the master's: has it a server that new clients may be sent to */
@@ -76,16 +74,28 @@ struct backend_slot {
 	_Atomic int64_t since_ms;		/* clock_ms of the last change, or of its begin */
 	_Atomic int64_t downtime_ms;		/* of the periods that are over */
 	counter downs;
-	_Atomic uint32_t turn;			/* workers: round robin */
-	_Atomic uint32_t queue_word;		/* workers: futex, raised when a place is free */
-	gauge waiters;
-	struct counters c;
 };
 
 struct listener_slot {
-	_Alignas(64) _Atomic uint32_t used;	/* master */
+	_Alignas(64) _Atomic uint32_t used;
 	char name[128];
-	struct counters c;
+};
+
+/* The workers': what they count, and where they wait for one another. */
+struct server_use {
+	_Alignas(64) struct counters c;
+	_Atomic uint32_t hint;			/* failures since the checker looked */
+};
+
+struct backend_use {
+	_Alignas(64) struct counters c;
+	_Atomic uint32_t turn;			/* round robin */
+	_Atomic uint32_t queue_word;		/* futex, raised when a place is free */
+	gauge waiters;
+};
+
+struct listener_use {
+	_Alignas(64) struct counters c;
 };
 
 /* A consistent copy of the address; ADDR_NONE where there is none. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The scoreboard: a slot a worker, in shared memory.
+ * The scoreboard: a post and a slot a worker, in shared memory.  The post is
+ * what the master says of it, the slot what it says itself.
  *
- * It says what `ps`, durwardctl and the stats page show, and what the worker
+ * The slot says what `ps`, durwardctl and the stats page show, and what the worker
  * holds, so that the master can give back exactly that when the worker dies
  * badly.  The worker writes "holds" only after it has the thing, and clears it
  * before it gives the thing back.
@@ -45,15 +46,18 @@ struct worker_text {
 	char host[256];				/* canonical; "" not known (yet) */
 };
 
-struct worker_slot {
-	/* the master's: it writes these before the fork, and pid after */
-	_Alignas(64) _Atomic int32_t pid;	/* 0: free */
+/* The master's, which writes it before the fork, and pid after. */
+struct worker_post {
+	_Atomic int32_t pid;			/* 0: free */
 	_Atomic uint32_t generation;
 	uint32_t listener;			/* index of the listener's slot */
 	uint32_t pool;				/* index of its pool's slot */
+};
 
-	/* the worker's */
-	_Atomic uint32_t state;			/* enum worker_state */
+/* The worker's.  Nothing in it is to be believed: its worker may have been taken
+ * over, or another one, for they can all write to all of these. */
+struct worker_slot {
+	_Alignas(64) _Atomic uint32_t state;	/* enum worker_state */
 	_Atomic uint32_t holds;
 	_Atomic uint32_t source;		/* place in the sources table */
 	_Atomic int32_t backend, server;	/* slots; -1 none */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Maps the shared segment, and hands out and takes back the slots of workers
+ * Maps the shared segment, and hands out and takes back the places of workers
  * (the master).  It must never move or resize what a child has mapped.
  */
 #include "config.h"
@@ -24,7 +24,8 @@
 #define SHORTAGE_AGAIN_MS	10000
 
 struct layout {
-	size_t head, listener, pool, backend, sources, holdoff, server, worker, end;
+	size_t server, backend, post, listener, pool, holdoff, head;
+	size_t use, pool_use, listener_use, sources, backend_use, server_use, worker, end;
 };
 
 static size_t
@@ -33,29 +34,41 @@ page_up(size_t n)
 	return (n + PAGE - 1) & ~(size_t)(PAGE - 1);
 }
 
-/* What every worker touches stands close together: fewer page tables. */
+/* What every worker touches stands close together, around the seam of the two
+ * parts: fewer page tables. */
 static void
 lay_out(struct layout *l)
 {
-	l->head = 0;
-	l->listener = page_up(sizeof(struct shared_head));
-	l->pool = l->listener + page_up(SHARED_LISTENERS * sizeof(struct listener_slot));
-	l->sources = l->pool + page_up(SHARED_POOLS * sizeof(struct pool_slot));
-	l->holdoff = l->sources + page_up(sizeof(struct sources));
-	l->backend = l->holdoff + page_up(sizeof(struct holdoff));
-	l->server = l->backend + page_up(SHARED_BACKENDS * sizeof(struct backend_slot));
-	l->worker = l->server + page_up(SHARED_SERVERS * sizeof(struct server_slot));
+	l->server = 0;
+	l->backend = page_up(SHARED_SERVERS * sizeof(struct server_slot));
+	l->post = l->backend + page_up(SHARED_BACKENDS * sizeof(struct backend_slot));
+	l->listener = l->post + page_up(SHARED_WORKERS * sizeof(struct worker_post));
+	l->holdoff = l->listener + page_up(SHARED_LISTENERS * sizeof(struct listener_slot));
+	l->pool = l->holdoff + page_up(sizeof(struct holdoff));
+	l->head = l->pool + page_up(SHARED_POOLS * sizeof(struct pool_slot));
+	/* up to here they read, from here on they write */
+	l->use = l->head + page_up(sizeof(struct shared_head));
+	l->pool_use = l->use + page_up(sizeof(struct shared_use));
+	l->listener_use = l->pool_use + page_up(SHARED_POOLS * sizeof(struct pool_use));
+	l->sources = l->listener_use + page_up(SHARED_LISTENERS * sizeof(struct listener_use));
+	l->backend_use = l->sources + page_up(sizeof(struct sources));
+	l->server_use = l->backend_use + page_up(SHARED_BACKENDS * sizeof(struct backend_use));
+	l->worker = l->server_use + page_up(SHARED_SERVERS * sizeof(struct server_use));
 	l->end = l->worker + page_up(SHARED_WORKERS * sizeof(struct worker_slot));
 }
 
 static void
-sizes(uint32_t size_of[5])
+sizes(uint32_t size_of[SHARED_SIZES])
 {
-	size_of[0] = sizeof(struct listener_slot);
-	size_of[1] = sizeof(struct pool_slot);
-	size_of[2] = sizeof(struct backend_slot);
-	size_of[3] = sizeof(struct server_slot);
-	size_of[4] = sizeof(struct worker_slot);
+	size_of[0] = sizeof(struct server_slot);
+	size_of[1] = sizeof(struct backend_slot);
+	size_of[2] = sizeof(struct worker_post);
+	size_of[3] = sizeof(struct listener_slot);
+	size_of[4] = sizeof(struct pool_slot);
+	size_of[5] = sizeof(struct shared_use);
+	size_of[6] = sizeof(struct server_use);	/* backends' and listeners' change with it */
+	size_of[7] = sizeof(struct pool_use);
+	size_of[8] = sizeof(struct worker_slot);
 }
 
 /* So that nobody can aim at one place of a table. */
@@ -74,7 +87,7 @@ random_seeds(struct shared *s)
 int
 shared_map(struct shared *s, int fd)
 {
-	uint32_t size_of[5];
+	uint32_t size_of[SHARED_SIZES];
 	struct layout l;
 	struct stat st;
 	bool fresh = fd < 0;
@@ -94,13 +107,19 @@ shared_map(struct shared *s, int fd)
 	if (base == MAP_FAILED)
 		goto fail;
 	s->fd = fd;
-	s->head = (void *)(base + l.head);
+	s->server = (void *)(base + l.server);
+	s->backend = (void *)(base + l.backend);
+	s->post = (void *)(base + l.post);
 	s->listener = (void *)(base + l.listener);
 	s->pool = (void *)(base + l.pool);
-	s->sources = (void *)(base + l.sources);
 	s->holdoff = (void *)(base + l.holdoff);
-	s->backend = (void *)(base + l.backend);
-	s->server = (void *)(base + l.server);
+	s->head = (void *)(base + l.head);
+	s->use = (void *)(base + l.use);
+	s->pool_use = (void *)(base + l.pool_use);
+	s->listener_use = (void *)(base + l.listener_use);
+	s->sources = (void *)(base + l.sources);
+	s->backend_use = (void *)(base + l.backend_use);
+	s->server_use = (void *)(base + l.server_use);
 	s->worker = (void *)(base + l.worker);
 	sizes(size_of);
 	if (fresh) {
@@ -123,6 +142,15 @@ fail:
 	return -1;
 }
 
+int
+shared_seal(const struct shared *s)
+{
+	struct layout l;
+
+	lay_out(&l);
+	return mprotect(s->server, l.use, PROT_READ);
+}
+
 /* --- shortage ----------------------------------------------------------- */
 
 bool
@@ -134,10 +162,10 @@ shared_is_shortage(int error)
 bool
 shared_may_say_shortage(const struct shared *s, enum shortage what)
 {
-	int64_t now = clock_ms(), said = atomic_load(&s->head->shortage_said_ms[what]);
+	int64_t now = clock_ms(), said = atomic_load(&s->use->shortage_said_ms[what]);
 
-	return (said == 0 || now - said >= SHORTAGE_AGAIN_MS) &&
-	    atomic_compare_exchange_strong(&s->head->shortage_said_ms[what], &said, now);
+	return (said <= 0 || said > now || now - said >= SHORTAGE_AGAIN_MS) &&
+	    atomic_compare_exchange_strong(&s->use->shortage_said_ms[what], &said, now);
 }
 
 /* --- workers ------------------------------------------------------------ */
@@ -154,8 +182,9 @@ shared_take_worker(struct shared *s)
 		struct worker_slot *w = &s->worker[i];
 		int32_t none = 0;
 
-		if (atomic_load_explicit(&w->pid, memory_order_relaxed) != 0 ||
-		    !atomic_compare_exchange_strong(&w->pid, &none, -1))
+		/* an older master may be taking one as well */
+		if (atomic_load_explicit(&s->post[i].pid, memory_order_relaxed) != 0 ||
+		    !atomic_compare_exchange_strong(&s->post[i].pid, &none, -1))
 			continue;
 		atomic_store(&w->state, WORKER_STARTING);
 		atomic_store(&w->holds, 0);
@@ -176,12 +205,13 @@ shared_take_worker(struct shared *s)
 }
 
 void
-shared_bury_worker(struct shared *s, struct worker_slot *w)
+shared_bury_worker(struct shared *s, unsigned worker)
 {
+	struct worker_slot *w = &s->worker[worker];
 	uint32_t holds = atomic_exchange(&w->holds, 0);
 	uint64_t in = atomic_exchange(&w->bytes_in, 0), out = atomic_exchange(&w->bytes_out, 0);
 	int32_t b = atomic_load(&w->backend), v = atomic_load(&w->server);
-	uint32_t l = w->listener;
+	uint32_t l = s->post[worker].listener;
 
 	/* a worker that was taken over may have written anything here */
 	if (b >= (int32_t)SHARED_BACKENDS)
@@ -189,7 +219,7 @@ shared_bury_worker(struct shared *s, struct worker_slot *w)
 	if (v >= (int32_t)SHARED_SERVERS)
 		v = -1;
 	if ((holds & HOLDS_LISTENER) && l < SHARED_LISTENERS) {
-		struct counters *c = &s->listener[l].c;
+		struct counters *c = &s->listener_use[l].c;
 
 		counters_close(c);
 		counter_add(&c->bytes_in, in);
@@ -198,30 +228,30 @@ shared_bury_worker(struct shared *s, struct worker_slot *w)
 	if (holds & HOLDS_SOURCE)
 		sources_leave(s->sources, atomic_load(&w->source));
 	if ((holds & HOLDS_QUEUE) && b >= 0) {
-		atomic_fetch_sub(&s->backend[b].c.queued, 1);
-		atomic_fetch_sub(&s->backend[b].waiters, 1);
+		atomic_fetch_sub(&s->backend_use[b].c.queued, 1);
+		atomic_fetch_sub(&s->backend_use[b].waiters, 1);
 	}
 	if ((holds & HOLDS_SERVER) && v >= 0) {
-		counters_close(&s->server[v].c);
-		counter_add(&s->server[v].c.bytes_in, in);
-		counter_add(&s->server[v].c.bytes_out, out);
+		counters_close(&s->server_use[v].c);
+		counter_add(&s->server_use[v].c.bytes_in, in);
+		counter_add(&s->server_use[v].c.bytes_out, out);
 	}
 	if ((holds & HOLDS_BACKEND) && b >= 0) {
-		counters_close(&s->backend[b].c);
-		counter_add(&s->backend[b].c.bytes_in, in);
-		counter_add(&s->backend[b].c.bytes_out, out);
-		shared_wake(&s->backend[b].queue_word, &s->backend[b].waiters);
+		counters_close(&s->backend_use[b].c);
+		counter_add(&s->backend_use[b].c.bytes_in, in);
+		counter_add(&s->backend_use[b].c.bytes_out, out);
+		shared_wake(&s->backend_use[b].queue_word, &s->backend_use[b].waiters);
 	}
 	if (holds & HOLDS_WAIT)
-		atomic_fetch_sub(&s->head->permit_waiters, 1);
+		atomic_fetch_sub(&s->use->permit_waiters, 1);
 	if (holds & HOLDS_PERMIT) {
-		atomic_fetch_sub(&s->head->connections, 1);
-		shared_wake(&s->head->permit_word, &s->head->permit_waiters);
+		atomic_fetch_sub(&s->use->connections, 1);
+		shared_wake(&s->use->permit_word, &s->use->permit_waiters);
 	}
 	atomic_store(&w->state, WORKER_DEAD);
-	atomic_store(&w->pid, 0);
-	if ((unsigned)(w - s->worker) < s->free_from)
-		s->free_from = (unsigned)(w - s->worker);
+	atomic_store(&s->post[worker].pid, 0);
+	if (worker < s->free_from)
+		s->free_from = worker;
 }
 
 void

@@ -2,6 +2,12 @@
 /*
  * The shared memory: one segment, mapped by the master before any fork.
  *
+ * Its first part, the slots, is what the master, the checker, the clerk and the
+ * resolver say; workers can only read it.  The second, what is in use, is where
+ * workers count, and no more than that: a worker may have been taken over, and
+ * can write anything there, at any time.  So whoever reads it takes a number
+ * for an index, or for one that does not overflow, only after a look.
+ *
  * Sized once for the most there can ever be; pages cost nothing until they
  * are touched, so nothing is ever resized.  Slots of listeners, backends and
  * servers are found by name and stay theirs over reloads: a worker of an
@@ -30,11 +36,14 @@
 
 /* The workers of one socket in one generation. */
 struct pool_slot {
-	_Alignas(64) _Atomic uint32_t used;	/* master */
-	_Atomic int32_t idle;	/* workers in accept or on their way there: +1 by the
+	_Alignas(64) _Atomic uint32_t used;
+	_Atomic uint32_t stress;	/* 1 while workers run short: shorter deadlines */
+};
+
+struct pool_use {
+	_Alignas(64) _Atomic int32_t idle;	/* workers in accept or on their way there: +1 by the
 				   master at fork, +-1 by the worker, put right by the master */
 	_Atomic uint32_t short_of;	/* workers: "the last spare is taken", master clears */
-	_Atomic uint32_t stress;	/* master: 1 while workers run short: shorter deadlines */
 };
 
 /* After QUIT: who asks whether to send us clients hears no at once, but they
@@ -44,42 +53,61 @@ enum shared_draining { SHARED_OPEN, SHARED_LEAVING, SHARED_CLOSED };
 /* What a process of many could not do, for want of something. */
 enum shortage { SHORTAGE_ACCEPT, SHORTAGE_CONNECT, SHORTAGE_PROBE, SHORTAGE_KINDS };
 
+#define SHARED_SIZES	9
+
+/* The master's. */
 struct shared_head {
 	uint64_t magic;
 	uint32_t layout;		/* changes with any struct here */
-	uint32_t size_of[5];		/* of the five slots: a cheap check of the layout */
-	_Atomic uint32_t generation;	/* master: the current one */
-	_Atomic uint32_t draining;	/* master: enum shared_draining */
+	uint32_t size_of[SHARED_SIZES];	/* of slots and uses: a cheap check of the layout */
+	_Atomic uint32_t generation;	/* the current one */
+	_Atomic uint32_t draining;	/* enum shared_draining */
 	_Atomic int32_t master_pid;	/* 0: stopped, and so are those before it */
 	_Atomic int64_t started_ms, reloaded_ms;	/* clock_ms */
 	_Atomic uint64_t reloads;
-	/* master: slots from 0 on that were ever used; whoever scans stops there */
+	/* slots from 0 on that were ever used; whoever scans stops there */
 	_Atomic uint32_t nbackend, nserver, nworker;
+	counter workers_started, workers_crashed;
+};
+
+/* Everybody's. */
+struct shared_use {
 	_Alignas(64) _Atomic int32_t connections;	/* workers: permits taken */
 	_Atomic int32_t max_connections;	/* the most at one time */
 	_Atomic uint32_t permit_word;		/* futex: raised when one is given back */
 	gauge permit_waiters;
 	_Alignas(64) counter log_lost;		/* lines that were not logged */
-	counter workers_started, workers_crashed;
 	_Atomic int64_t shortage_said_ms[SHORTAGE_KINDS];	/* whoever says so: clock_ms */
 };
 
 struct shared {			/* private to a process: where things are */
-	int fd;			/* the memfd, for USR2; -1 in workers */
-	struct shared_head *head;
+	int fd;			/* the memfd, for USR2; closed in workers */
+	/* read-only after shared_seal */
+	struct server_slot *server;
+	struct backend_slot *backend;
+	struct worker_post *post;
 	struct listener_slot *listener;
 	struct pool_slot *pool;
-	struct backend_slot *backend;
-	struct server_slot *server;
-	struct worker_slot *worker;
-	struct sources *sources;
-	unsigned free_from;		/* the master's: slots of workers below are taken, as far as it knows */
 	struct holdoff *holdoff;
+	struct shared_head *head;
+	/* for all to write */
+	struct shared_use *use;
+	struct pool_use *pool_use;
+	struct listener_use *listener_use;
+	struct sources *sources;
+	struct backend_use *backend_use;
+	struct server_use *server_use;
+	struct worker_slot *worker;
+	unsigned free_from;		/* the master's: posts below are taken, as far as it knows */
 };
 
 /* Make or (fd >= 0) take over the segment.  0, or -1 with errno; EPROTO where
  * a segment to take over has another layout. */
 int shared_map(struct shared *s, int fd);
+
+/* For a child that only counts: from now on it can but read the slots.  The
+ * call filter keeps it so.  0, or -1 with errno. */
+int shared_seal(const struct shared *s);
 
 /*
  * The indexes that one configuration uses: conf.listener[i] counts in
@@ -100,8 +128,7 @@ void shared_map_free(struct shared_map *m, const struct conf *c);
 /* Forget slots that neither of two configurations names and no worker holds. */
 void shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c);
 
-/* Slots of workers that were ever used: whoever scans stops there.  The number
- * lies in shared memory, so it is not believed beyond what there is. */
+/* Slots of workers that were ever used: whoever scans stops there. */
 static inline unsigned
 shared_workers(const struct shared *s)
 {
@@ -117,12 +144,13 @@ bool shared_is_shortage(int error);
  * are at the same time, and one of them says so, now and again. */
 bool shared_may_say_shortage(const struct shared *s, enum shortage what);
 
-/* A free worker slot, or -1.  Its pid is set to -1 until the master knows it. */
+/* A free place for a worker, or -1.  Its pid is set to -1 until the master
+ * knows it. */
 int shared_take_worker(struct shared *s);
 
-/* Give back all that a dead worker's slot says it held, add its bytes where
- * they count, and free it (master). */
-void shared_bury_worker(struct shared *s, struct worker_slot *w);
+/* Give back all that the slot of a dead worker says it held, add its bytes where
+ * they count, and free its place (master). */
+void shared_bury_worker(struct shared *s, unsigned worker);
 
 /*
  * Waiting for a place: the waiter counts itself in waiters, reads word, looks

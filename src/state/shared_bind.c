@@ -94,6 +94,7 @@ take_listener(struct shared *s, const char *name)
 	if (spare < 0 || strlen(name) >= sizeof(s->listener[0].name))
 		return -1;
 	memset(&s->listener[spare], 0, sizeof(s->listener[0]));
+	memset(&s->listener_use[spare], 0, sizeof(s->listener_use[0]));
 	strcpy(s->listener[spare].name, name);
 	atomic_store(&s->listener[spare].used, 1);
 	return spare;
@@ -111,6 +112,7 @@ take_backend(struct shared *s, const char *name, uint32_t listener)
 		return -1;
 	b = &s->backend[i];
 	memset(b, 0, sizeof(*b));
+	memset(&s->backend_use[i], 0, sizeof(s->backend_use[i]));
 	strcpy(b->name, name);
 	b->listener = listener;
 	atomic_store(&b->since_ms, clock_ms());
@@ -133,6 +135,7 @@ take_server(struct shared *s, uint32_t backend, const char *name, unsigned *from
 		return -1;
 	v = &s->server[i];
 	memset(v, 0, sizeof(*v));
+	memset(&s->server_use[i], 0, sizeof(s->server_use[i]));
 	strcpy(v->name, name);
 	v->backend = backend;
 	atomic_store(&v->since_ms, clock_ms());
@@ -287,11 +290,11 @@ shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c)
 	}
 	/* an older generation's workers still count in theirs */
 	for (i = 0; i < shared_workers(s); i++) {
-		const struct worker_slot *w = &s->worker[i];
+		const struct worker_post *p = &s->post[i];
 
-		if (atomic_load(&w->pid) == 0)
+		if (atomic_load(&p->pid) == 0)
 			continue;
-		if (atomic_load(&w->generation) != atomic_load(&s->head->generation))
+		if (atomic_load(&p->generation) != atomic_load(&s->head->generation))
 			goto out;
 	}
 	for (i = 0; i < s->head->nserver; i++)

@@ -54,27 +54,27 @@ print_gauges(const struct shared *s)
 
 	for (i = 0; i < SHARED_POOLS; i++) {
 		pools += atomic_load(&s->pool[i].used);
-		idle += atomic_load(&s->pool[i].idle);
+		idle += atomic_load(&s->pool_use[i].idle);
 	}
 	for (i = 0; i < SHARED_LISTENERS; i++)
-		listeners += atomic_load(&s->listener[i].c.current);
+		listeners += atomic_load(&s->listener_use[i].c.current);
 	n = atomic_load(&s->head->nbackend);
 	for (i = 0; i < n; i++) {
-		backends += atomic_load(&s->backend[i].c.current);
-		queued += atomic_load(&s->backend[i].c.queued);
-		waiters += atomic_load(&s->backend[i].waiters);
+		backends += atomic_load(&s->backend_use[i].c.current);
+		queued += atomic_load(&s->backend_use[i].c.queued);
+		waiters += atomic_load(&s->backend_use[i].waiters);
 	}
 	n = atomic_load(&s->head->nserver);
 	for (i = 0; i < n; i++)
-		servers += atomic_load(&s->server[i].c.current);
+		servers += atomic_load(&s->server_use[i].c.current);
 	for (i = 0; sources_used(s->sources) && i < SOURCES_CELLS; i++) {
 		places += sources_held(s->sources, i) != 0;
 		sources += sources_held(s->sources, i);
 	}
 	printf("\"pools\": %u, \"idle\": %d, \"connections\": %d, \"permit_waiters\": %d, "
 	    "\"listeners\": %d, \"backends\": %d, \"queued\": %d, \"waiters\": %d, \"servers\": %d, "
-	    "\"sources\": %u, \"source_places\": %u", pools, idle, atomic_load(&s->head->connections),
-	    atomic_load(&s->head->permit_waiters), listeners, backends, queued, waiters, servers,
+	    "\"sources\": %u, \"source_places\": %u", pools, idle, atomic_load(&s->use->connections),
+	    atomic_load(&s->use->permit_waiters), listeners, backends, queued, waiters, servers,
 	    sources, places);
 }
 
@@ -96,7 +96,7 @@ print_held(const struct shared *s)
 		const struct worker_slot *w = &s->worker[i];
 		uint32_t state = atomic_load(&w->state), holds = atomic_load(&w->holds);
 
-		if (atomic_load(&w->pid) == 0)
+		if (atomic_load(&s->post[i].pid) == 0)
 			continue;
 		workers++;
 		idle += state == WORKER_STARTING || state == WORKER_IDLE;
@@ -123,7 +123,7 @@ main(int argc, char **argv)
 	printf(", ");
 	print_held(&s);
 	printf(", \"log_lost\": %llu, \"started\": %llu, \"crashed\": %llu}\n",
-	    (unsigned long long)counter_get(&s.head->log_lost),
+	    (unsigned long long)counter_get(&s.use->log_lost),
 	    (unsigned long long)counter_get(&s.head->workers_started),
 	    (unsigned long long)counter_get(&s.head->workers_crashed));
 	return 0;

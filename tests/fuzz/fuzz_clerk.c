@@ -52,7 +52,7 @@ start_worker(void)
 	int i = shared_take_worker(&shared);
 
 	MUST(i >= 0);
-	atomic_store(&shared.worker[i].pid, 4242);
+	atomic_store(&shared.post[i].pid, 4242);
 	atomic_store(&shared.worker[i].state, WORKER_RELAYING);
 	atomic_store(&shared.worker[i].holds, HOLDS_LISTENER);
 	scoreboard_set_client(&shared.worker[i], &client);

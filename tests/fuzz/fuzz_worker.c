@@ -78,6 +78,8 @@ start(void)
 	slot = shared_take_worker(&shared);
 	MUST(slot >= 0);
 	proxy.slot = &shared.worker[slot];
+	/* what a worker may not write is not even tried */
+	MUST(shared_seal(&shared) == 0);
 	log_use_pipe(open("/dev/null", O_WRONLY | O_CLOEXEC), &lost);
 }
 
@@ -86,13 +88,13 @@ choose_listener(unsigned i)
 {
 	proxy.listener_index = i;
 	proxy.listener = &proxy.conf->listener[i];
-	proxy.listener_slot = &shared.listener[proxy.map->listener[i]];
+	proxy.listener_slot = proxy.map->listener[i];
+	proxy.counters = &shared.listener_use[proxy.listener_slot].c;
 	proxy.pool = &shared.pool[i];
-	proxy.slot->listener = proxy.map->listener[i];
-	proxy.slot->pool = i;
+	proxy.pool_use = &shared.pool_use[i];
 	proxy.stop = PROXY_GO_ON;
 	proxy.client_fd = proxy.server_fd = -1;
-	atomic_store(&proxy.pool->idle, 1);
+	atomic_store(&proxy.pool_use->idle, 1);
 }
 
 /* ---- afterwards ------------------------------------------------------------- */
@@ -108,13 +110,13 @@ check_nothing_held(void)
 {
 	unsigned b, k;
 
-	MUST(atomic_load(&proxy.slot->holds) == 0 && atomic_load(&proxy.pool->idle) == 0);
-	MUST(atomic_load(&shared.head->connections) == 0);
-	check_idle(&proxy.listener_slot->c);
+	MUST(atomic_load(&proxy.slot->holds) == 0 && atomic_load(&proxy.pool_use->idle) == 0);
+	MUST(atomic_load(&shared.use->connections) == 0);
+	check_idle(proxy.counters);
 	for (b = 0; b < proxy.conf->nbackend; b++) {
-		check_idle(&shared.backend[proxy.map->backend[b]].c);
+		check_idle(&shared.backend_use[proxy.map->backend[b]].c);
 		for (k = 0; k < proxy.conf->backend[b].nserver; k++)
-			check_idle(&shared.server[proxy.map->server[b][k]].c);
+			check_idle(&shared.server_use[proxy.map->server[b][k]].c);
 	}
 	for (k = 0; k < world.npeer; k++)
 		MUST(world_is_closed(&world.peer[k]));

@@ -47,6 +47,12 @@ state_help_server(struct state *s, unsigned b, unsigned k)
 	return &s->shared.server[s->map->server[b][k]];
 }
 
+struct counters *
+state_help_counters(struct state *s, unsigned b, unsigned k)
+{
+	return &s->shared.server_use[s->map->server[b][k]].c;
+}
+
 void
 state_help_processes(unsigned n, void (*job)(void *arg, unsigned i), void *arg)
 {

@@ -22,6 +22,7 @@ void state_help_end(struct state *s);
 
 /* The slot of server k of backend b. */
 struct server_slot *state_help_server(struct state *s, unsigned b, unsigned k);
+struct counters *state_help_counters(struct state *s, unsigned b, unsigned k);
 
 /* Run job(arg, i) in n processes at once and wait for all; each must end well. */
 void state_help_processes(unsigned n, void (*job)(void *arg, unsigned i), void *arg);

@@ -31,14 +31,14 @@ gauge_of(enum which which)
 	struct shared *s = &state.shared;
 
 	switch (which) {
-	case CONNECTIONS:	return &s->head->connections;
-	case PERMIT_WAITERS:	return &s->head->permit_waiters;
-	case IDLE:		return &s->pool[3].idle;
-	case LISTENER:		return &s->listener[0].c.current;
-	case BACKEND:		return &s->backend[0].c.current;
-	case QUEUED:		return &s->backend[0].c.queued;
-	case WAITERS:		return &s->backend[0].waiters;
-	case SERVER:		return &s->server[1].c.current;
+	case CONNECTIONS:	return &s->use->connections;
+	case PERMIT_WAITERS:	return &s->use->permit_waiters;
+	case IDLE:		return &s->pool_use[3].idle;
+	case LISTENER:		return &s->listener_use[0].c.current;
+	case BACKEND:		return &s->backend_use[0].c.current;
+	case QUEUED:		return &s->backend_use[0].c.queued;
+	case WAITERS:		return &s->backend_use[0].waiters;
+	case SERVER:		return &s->server_use[1].c.current;
 	case SOURCE:
 	case KINDS:
 		break;
@@ -74,8 +74,8 @@ start(void)
 	memset(&audit, 0, sizeof(audit));
 	at = shared_take_worker(&state.shared);
 	worker = &state.shared.worker[at];
-	worker->listener = 0;
-	worker->pool = 3;
+	state.shared.post[at].listener = 0;
+	state.shared.post[at].pool = 3;
 	atomic_store(&worker->backend, 0);
 	atomic_store(&worker->server, 1);
 	atomic_store(&worker->state, WORKER_RELAYING);
@@ -84,10 +84,10 @@ start(void)
 	atomic_store(&worker->source, place);
 	atomic_store(&worker->holds, HOLDS_PERMIT | HOLDS_WAIT | HOLDS_LISTENER | HOLDS_SOURCE |
 	    HOLDS_BACKEND | HOLDS_SERVER | HOLDS_QUEUE);
-	atomic_store(&worker->pid, 4711);
+	atomic_store(&state.shared.post[at].pid, 4711);
 	at = shared_take_worker(&state.shared);
-	state.shared.worker[at].pool = 3;
-	atomic_store(&state.shared.worker[at].pid, 4712);
+	state.shared.post[at].pool = 3;
+	atomic_store(&state.shared.post[at].pid, 4712);
 	for (int i = 0; i < KINDS; i++)
 		if (i != SOURCE)
 			atomic_store(gauge_of(i), 1);
@@ -145,11 +145,11 @@ START_TEST(more_than_it_can_remember)
 {
 	start();
 	for (unsigned i = 0; i < AUDIT_FINDINGS * 2; i++)
-		atomic_store(&state.shared.pool[100 + i].idle, 1);
+		atomic_store(&state.shared.pool_use[100 + i].idle, 1);
 	for (int i = 0; i < 10 && audit_look(&audit, &state.shared) != AUDIT_CLEAN; i++)
 		;
 	for (unsigned i = 0; i < AUDIT_FINDINGS * 2; i++)
-		ck_assert_int_eq(atomic_load(&state.shared.pool[100 + i].idle), 0);
+		ck_assert_int_eq(atomic_load(&state.shared.pool_use[100 + i].idle), 0);
 	all_are(1);
 }
 END_TEST
@@ -161,7 +161,6 @@ START_TEST(indexes_are_not_believed)
 	atomic_store(&worker->backend, INT32_MAX);
 	atomic_store(&worker->server, INT32_MIN);
 	atomic_store(&worker->source, UINT32_MAX - 1);
-	worker->listener = worker->pool = UINT32_MAX;
 	for (int i = 0; i < 3; i++)
 		audit_look(&audit, &state.shared);
 	ck_assert_int_eq(count_of(SERVER), 0);

@@ -48,6 +48,12 @@ server(unsigned k)
 	return state_help_server(&state, 0, k);
 }
 
+static struct counters *
+counters(unsigned k)
+{
+	return state_help_counters(&state, 0, k);
+}
+
 static int
 by_text(const struct balance *b, const char *key)
 {
@@ -464,7 +470,7 @@ take_turns(void *arg, unsigned i)
 
 		if (k < 0)
 			_exit(1);
-		counter_add(&server((unsigned)k)->c.chosen, 1);
+		counter_add(&counters((unsigned)k)->chosen, 1);
 	}
 }
 
@@ -474,9 +480,9 @@ START_TEST(processes_share_the_turns)
 	    SERVER("c", "weight = 2")));
 
 	state_help_processes(8, take_turns, b);
-	ck_assert_uint_eq(counter_get(&server(0)->c.chosen), 12000);
-	ck_assert_uint_eq(counter_get(&server(1)->c.chosen), 4000);
-	ck_assert_uint_eq(counter_get(&server(2)->c.chosen), 8000);
+	ck_assert_uint_eq(counter_get(&counters(0)->chosen), 12000);
+	ck_assert_uint_eq(counter_get(&counters(1)->chosen), 4000);
+	ck_assert_uint_eq(counter_get(&counters(2)->chosen), 8000);
 }
 END_TEST
 
@@ -525,7 +531,7 @@ START_TEST(the_least_loaded_serves)
 	unsigned seen = 0;
 
 	for (unsigned k = 0; k < 3; k++)
-		atomic_store(&server(k)->c.current, loads[_i].current[k]);
+		atomic_store(&counters(k)->current, loads[_i].current[k]);
 	for (int i = 0; i < 12; i++)
 		seen |= 1u << by_turn(b);
 	ck_assert_uint_eq(seen, loads[_i].want);
@@ -538,10 +544,10 @@ START_TEST(the_least_loaded_by_weight)
 	    SERVER("c", "weight = 2")));
 
 	for (int i = 0; i < 600; i++)
-		atomic_fetch_add(&server((unsigned)by_turn(b))->c.current, 1);
+		atomic_fetch_add(&counters((unsigned)by_turn(b))->current, 1);
 	for (unsigned k = 0; k < 3; k++)
-		ck_assert_msg(abs(atomic_load(&server(k)->c.current) - (int)state.conf->backend[0].server[k].weight * 100) <= 1,
-		    "server %u: %d", k, atomic_load(&server(k)->c.current));
+		ck_assert_msg(abs(atomic_load(&counters(k)->current) - (int)state.conf->backend[0].server[k].weight * 100) <= 1,
+		    "server %u: %d", k, atomic_load(&counters(k)->current));
 	atomic_store(&server(0)->state, HEALTH_DOWN);
 	atomic_store(&server(1)->state, HEALTH_DOWN);
 	ck_assert_int_eq(by_turn(b), 2);
@@ -620,12 +626,12 @@ START_TEST(full_ones_are_passed_over)
 	static const uint16_t first[1] = { 0 };
 	struct balance_key key = { "k", 1 };
 
-	atomic_store(&server(0)->c.current, 4);
-	atomic_store(&server(1)->c.current, 1);
+	atomic_store(&counters(0)->current, 4);
+	atomic_store(&counters(1)->current, 1);
 	for (unsigned i = 0; i < 40; i++)
 		ck_assert_int_eq(by_number(b, i), 0);
 	/* all are full: wait, for a full server is not a dead one */
-	atomic_store(&server(0)->c.current, 5);
+	atomic_store(&counters(0)->current, 5);
 	for (unsigned i = 0; i < 40; i++)
 		ck_assert_int_eq(by_number(b, i), BALANCE_FULL);
 	ck_assert_int_eq(balance_next(b, 0, key, first, 1), BALANCE_FULL);
@@ -642,9 +648,9 @@ START_TEST(full_backups_make_clients_wait)
 	struct balance *b = start_way(_i, SERVER("a", "") SERVER("b", "backup = true max-connections = 1"));
 
 	atomic_store(&server(0)->state, HEALTH_DOWN);
-	atomic_store(&server(1)->c.current, 1);
+	atomic_store(&counters(1)->current, 1);
 	ck_assert_int_eq(by_number(b, 1), BALANCE_FULL);
-	atomic_store(&server(1)->c.current, 0);
+	atomic_store(&counters(1)->current, 0);
 	ck_assert_int_eq(by_number(b, 1), 1);
 }
 END_TEST

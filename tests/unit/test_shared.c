@@ -42,22 +42,47 @@ backend(const char *name)
 	return 0;
 }
 
-static struct server_slot *
-server(const char *in, const char *name)
+/* Its slot's index. */
+static uint32_t
+server_at(const char *in, const char *name)
 {
 	unsigned b = backend(in);
 
 	for (unsigned k = 0; k < state.conf->backend[b].nserver; k++)
 		if (strcmp(state.conf->backend[b].server[k].name, name) == 0)
-			return state_help_server(&state, b, k);
+			return state.map->server[b][k];
 	ck_abort_msg("no server %s", name);
-	return NULL;
+	return 0;
+}
+
+static struct server_slot *
+server(const char *in, const char *name)
+{
+	return &state.shared.server[server_at(in, name)];
+}
+
+static struct counters *
+counters_at(const char *in, const char *name)
+{
+	return &state.shared.server_use[server_at(in, name)].c;
 }
 
 static struct backend_slot *
 backend_at(const char *name)
 {
 	return &state.shared.backend[state.map->backend[backend(name)]];
+}
+
+static struct backend_use *
+backend_use_at(const char *name)
+{
+	return &state.shared.backend_use[state.map->backend[backend(name)]];
+}
+
+static struct counters *
+listener_counters(const char *name)
+{
+	return &state.shared.listener_use[state.map->listener[conf_find_listener(state.conf, name)]].c;
 }
 
 static struct listener_slot *
@@ -102,6 +127,7 @@ START_TEST(slots_are_found_again_by_name)
 	struct server_slot *a, *b;
 	struct listener_slot *l;
 	struct backend_slot *one;
+	struct counters *c, *lc;
 	char info[HEALTH_INFO_MAX];
 
 	state_help_start(&state, first);
@@ -109,15 +135,17 @@ START_TEST(slots_are_found_again_by_name)
 	b = server("c.one.m", "b");
 	one = backend_at("c.one.l");
 	l = listener_at("l");
+	c = counters_at("c.one.l", "a");
+	lc = listener_counters("l");
 	atomic_store(&a->state, HEALTH_DOWN);
 	atomic_store(&a->streak, -9);
 	atomic_store(&a->since_ms, 12345);
 	health_set_info(a, "Connection refused");
 	atomic_store(&b->admin, HEALTH_DRAIN);
-	atomic_store(&a->c.current, 3);
-	counter_add(&a->c.sessions, 100);
-	counter_add(&one->c.sessions, 100);
-	counter_add(&l->c.sessions, 100);
+	atomic_store(&c->current, 3);
+	counter_add(&c->sessions, 100);
+	counter_add(&backend_use_at("c.one.l")->c.sessions, 100);
+	counter_add(&lc->sessions, 100);
 	state_help_reload(&state, second);
 	ck_assert_ptr_eq(server("c.one.l", "a"), a);
 	ck_assert_ptr_eq(server("c.one.m", "b"), b);
@@ -129,9 +157,9 @@ START_TEST(slots_are_found_again_by_name)
 	health_info(a, info);
 	ck_assert_str_eq(info, "Connection refused");
 	ck_assert_str_eq(health_word(b), "DRAIN");
-	ck_assert_int_eq(atomic_load(&a->c.current), 3);
-	ck_assert_uint_eq(counter_get(&a->c.sessions), 100);
-	ck_assert_uint_eq(counter_get(&l->c.sessions), 100);
+	ck_assert_int_eq(atomic_load(&c->current), 3);
+	ck_assert_uint_eq(counter_get(&c->sessions), 100);
+	ck_assert_uint_eq(counter_get(&lc->sessions), 100);
 	ck_assert_str_eq(health_word(server("c.one.l", "z")), "UP");
 	ck_assert_str_eq(address_of(server("c.three.n", "a")), "10.0.0.7:3");
 }
@@ -222,7 +250,7 @@ START_TEST(a_sweep_forgets_what_nobody_names)
 	kept = server("c.one.l", "a");
 	gone = server("c.two.l", "a");
 	two = backend_at("c.two.l");
-	counter_add(&gone->c.sessions, 7);
+	counter_add(&counters_at("c.two.l", "a")->sessions, 7);
 	atomic_store(&gone->admin, HEALTH_MAINT);
 	state_help_reload(&state, second);
 	ck_assert_uint_eq(atomic_load(&gone->used), 1);
@@ -235,7 +263,7 @@ START_TEST(a_sweep_forgets_what_nobody_names)
 	nserver = atomic_load(&state.shared.head->nserver);
 	state_help_reload(&state, first);
 	ck_assert_ptr_eq(server("c.one.l", "a"), kept);
-	ck_assert_uint_eq(counter_get(&server("c.two.l", "a")->c.sessions), 0);
+	ck_assert_uint_eq(counter_get(&counters_at("c.two.l", "a")->sessions), 0);
 	ck_assert_str_eq(health_word(server("c.two.l", "a")), "NO CHECK");
 	ck_assert_uint_eq(atomic_load(&state.shared.head->nserver), nserver);
 }
@@ -250,13 +278,13 @@ START_TEST(a_sweep_waits_for_old_workers)
 	gone = server("c.two.l", "a");
 	w = shared_take_worker(&state.shared);
 	ck_assert_int_ge(w, 0);
-	atomic_store(&state.shared.worker[w].generation, 1);
-	atomic_store(&state.shared.worker[w].pid, 4711);
+	atomic_store(&state.shared.post[w].generation, 1);
+	atomic_store(&state.shared.post[w].pid, 4711);
 	atomic_store(&state.shared.head->generation, 2);
 	state_help_reload(&state, second);
 	shared_sweep(&state.shared, state.map, state.conf);
 	ck_assert_uint_eq(atomic_load(&gone->used), 1);
-	shared_bury_worker(&state.shared, &state.shared.worker[w]);
+	shared_bury_worker(&state.shared, (unsigned)w);
 	shared_sweep(&state.shared, state.map, state.conf);
 	ck_assert_uint_eq(atomic_load(&gone->used), 0);
 }
@@ -294,20 +322,19 @@ START_TEST(the_dead_give_back_exactly_what_they_held)
 {
 	uint32_t holds = held[_i], place;
 	struct worker_slot *w;
-	struct server_slot *v;
-	struct backend_slot *b;
-	struct listener_slot *l;
+	struct counters *v, *l;
+	struct backend_use *b;
 	struct addr client;
 	int at;
 
 	state_help_start(&state, first);
-	v = server("c.one.l", "b");
-	b = backend_at("c.one.l");
-	l = listener_at("l");
+	v = counters_at("c.one.l", "b");
+	b = backend_use_at("c.one.l");
+	l = listener_counters("l");
 	ck_assert(addr_parse_ip("192.0.2.1", &client));
 	at = shared_take_worker(&state.shared);
 	w = &state.shared.worker[at];
-	w->listener = state.map->listener[0];
+	state.shared.post[at].listener = state.map->listener[0];
 	atomic_store(&w->backend, (int32_t)state.map->backend[0]);
 	atomic_store(&w->server, (int32_t)state.map->server[0][1]);
 	sources_enter(state.shared.sources, 0, &client, &place);
@@ -315,34 +342,34 @@ START_TEST(the_dead_give_back_exactly_what_they_held)
 	atomic_store(&w->source, place);
 	atomic_store(&w->bytes_in, 1000);
 	atomic_store(&w->bytes_out, 5000);
-	atomic_store(&w->pid, 4711);
-	atomic_store(&state.shared.head->connections, 2);
-	atomic_store(&l->c.current, 2);
+	atomic_store(&state.shared.post[at].pid, 4711);
+	atomic_store(&state.shared.use->connections, 2);
+	atomic_store(&l->current, 2);
 	atomic_store(&b->c.current, 2);
 	atomic_store(&b->c.queued, 2);
 	atomic_store(&b->waiters, 2);
-	atomic_store(&state.shared.head->permit_waiters, 2);
-	atomic_store(&v->c.current, 2);
+	atomic_store(&state.shared.use->permit_waiters, 2);
+	atomic_store(&v->current, 2);
 	atomic_store(&w->holds, holds);
 	for (int twice = 0; twice < 2; twice++) {
-		shared_bury_worker(&state.shared, w);	/* the second finds nothing */
-		ck_assert_int_eq(atomic_load(&state.shared.head->connections), holds & HOLDS_PERMIT ? 1 : 2);
-		ck_assert_int_eq(atomic_load(&l->c.current), holds & HOLDS_LISTENER ? 1 : 2);
+		shared_bury_worker(&state.shared, (unsigned)at);	/* the second finds nothing */
+		ck_assert_int_eq(atomic_load(&state.shared.use->connections), holds & HOLDS_PERMIT ? 1 : 2);
+		ck_assert_int_eq(atomic_load(&l->current), holds & HOLDS_LISTENER ? 1 : 2);
 		ck_assert_int_eq(atomic_load(&b->c.current), holds & HOLDS_BACKEND ? 1 : 2);
 		ck_assert_int_eq(atomic_load(&b->c.queued), holds & HOLDS_QUEUE ? 1 : 2);
 		ck_assert_int_eq(atomic_load(&b->waiters), holds & HOLDS_QUEUE ? 1 : 2);
-		ck_assert_int_eq(atomic_load(&state.shared.head->permit_waiters), holds & HOLDS_WAIT ? 1 : 2);
-		ck_assert_int_eq(atomic_load(&v->c.current), holds & HOLDS_SERVER ? 1 : 2);
+		ck_assert_int_eq(atomic_load(&state.shared.use->permit_waiters), holds & HOLDS_WAIT ? 1 : 2);
+		ck_assert_int_eq(atomic_load(&v->current), holds & HOLDS_SERVER ? 1 : 2);
 		ck_assert_uint_eq(sources_count(state.shared.sources, 0, &client), holds & HOLDS_SOURCE ? 1 : 2);
-		ck_assert_uint_eq(counter_get(&l->c.bytes_in), holds & HOLDS_LISTENER ? 1000 : 0);
+		ck_assert_uint_eq(counter_get(&l->bytes_in), holds & HOLDS_LISTENER ? 1000 : 0);
 		ck_assert_uint_eq(counter_get(&b->c.bytes_out), holds & HOLDS_BACKEND ? 5000 : 0);
-		ck_assert_uint_eq(counter_get(&v->c.bytes_out), holds & HOLDS_SERVER ? 5000 : 0);
-		ck_assert_int_eq(atomic_load(&w->pid), 0);
+		ck_assert_uint_eq(counter_get(&v->bytes_out), holds & HOLDS_SERVER ? 5000 : 0);
+		ck_assert_int_eq(atomic_load(&state.shared.post[at].pid), 0);
 		ck_assert_uint_eq(atomic_load(&w->state), WORKER_DEAD);
 	}
 	/* others are not touched */
-	ck_assert_int_eq(atomic_load(&server("c.one.l", "a")->c.current), 0);
-	ck_assert_int_eq(atomic_load(&backend_at("c.one.m")->c.current), 0);
+	ck_assert_int_eq(atomic_load(&counters_at("c.one.l", "a")->current), 0);
+	ck_assert_int_eq(atomic_load(&backend_use_at("c.one.m")->c.current), 0);
 }
 END_TEST
 
@@ -364,9 +391,9 @@ START_TEST(worker_slots_are_clean_and_used_again)
 	ck_assert_str_eq(host, "www.example.org");
 	atomic_store(&w->served, 5);
 	atomic_store(&w->holds, HOLDS_PERMIT);
-	shared_bury_worker(&state.shared, w);
+	shared_bury_worker(&state.shared, 1);
 	ck_assert_int_eq(shared_take_worker(&state.shared), 1);
-	ck_assert_int_eq(atomic_load(&w->pid), -1);
+	ck_assert_int_eq(atomic_load(&state.shared.post[1].pid), -1);
 	ck_assert_uint_eq(atomic_load(&w->state), WORKER_STARTING);
 	ck_assert_uint_eq(atomic_load(&w->holds), 0);
 	ck_assert_uint_eq(atomic_load(&w->served), 0);
@@ -416,7 +443,7 @@ START_TEST(the_lowest_worker_slot_is_taken)
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(shared_take_worker(&state.shared), i);
 	for (int i = 0; i < COUNT(gone); i++)
-		shared_bury_worker(&state.shared, &state.shared.worker[gone[i]]);
+		shared_bury_worker(&state.shared, (unsigned)gone[i]);
 	for (int i = 0; i < COUNT(lowest); i++)
 		ck_assert_int_eq(shared_take_worker(&state.shared), lowest[i]);
 	ck_assert_uint_eq(atomic_load(&state.shared.head->nworker), 101);
@@ -427,7 +454,7 @@ START_TEST(worker_slots_end_somewhere)
 {
 	state_help_start(&state, first);
 	for (unsigned i = 0; i < SHARED_WORKERS; i += 1)
-		atomic_store_explicit(&state.shared.worker[i].pid, 1, memory_order_relaxed);
+		atomic_store_explicit(&state.shared.post[i].pid, 1, memory_order_relaxed);
 	errno = 0;
 	ck_assert_int_eq(shared_take_worker(&state.shared), -1);
 	ck_assert_int_eq(errno, ENOSPC);
@@ -479,13 +506,13 @@ END_TEST
 
 START_TEST(who_waits_is_woken)
 {
-	struct backend_slot *b;
+	struct backend_use *b;
 	int64_t begin = clock_ms();
 	int status;
 	pid_t pid;
 
 	state_help_start(&state, first);
-	b = backend_at("c.one.l");
+	b = backend_use_at("c.one.l");
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
