@@ -264,8 +264,8 @@ send_first(struct session *s, int fd, struct iovec *first, int n, int64_t end)
 }
 
 /*
- * Where the server is.  By our own configuration: what lies in shared memory
- * another worker may have written.  A name's address is there alone; so is a
+ * Where the server is.  By our own configuration, which no other process can
+ * have written.  A name's address is there alone; so is a
  * newer one, for a worker that finishes after a reload.  The port never is:
  * the kernel holds us to those that our configuration named (Landlock).
  */

@@ -72,7 +72,8 @@ struct last {
 	struct access_counts count;
 };
 
-/* Names lie where any worker may write. */
+/* Names are the configuration's, but from memory that more than one process
+ * can write. */
 static void
 copy_name(char dst[4 * NAME], const char *name, size_t size)
 {
