@@ -147,7 +147,9 @@ format_prefix(const struct log_sink *s, int priority, long pid, int64_t ms, char
 	struct tm tm;
 	char date[32];
 
-	localtime_r(&t, &tm);
+	/* a time that no process of ours has: see log_sink_record */
+	if (localtime_r(&t, &tm) == NULL)
+		memset(&tm, 0, sizeof(tm));
 	strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
 	if (s->kind == LOG_SINK_STDERR || s->kind == LOG_SINK_FILE)
 		snprintf(out, size, "%s %s durward[%ld]: ", date, s->host, pid);
@@ -206,6 +208,7 @@ log_sink_record(struct log_sink *s, const char *record, size_t len)
 	head[n] = '\0';
 	if (sscanf(head, "%1d %ld %lld%n", &priority, &pid, &ms, &at) != 3 || (size_t)at >= len)
 		return;		/* the rest of a line that a crash cut */
+	priority &= LOG_PRIMASK;	/* not a digit into the facility */
 	if (emit(s, priority, pid, ms, record + at + 1, len - (size_t)at - 1) != 0) {
 		s->untold++;
 		complain(s);

@@ -156,10 +156,10 @@ static void
 leave_idle(struct worker *w)
 {
 	struct pool_use *pool = w->proxy->pool_use;
-	int32_t left = atomic_fetch_sub_explicit(&pool->idle, 1, memory_order_relaxed) - 1;
+	int32_t were = atomic_fetch_sub_explicit(&pool->idle, 1, memory_order_relaxed);
 	uint64_t one = 1;
 
-	if (left < (int32_t)w->spare_min &&
+	if (were <= (int32_t)w->spare_min &&
 	    atomic_load_explicit(&pool->short_of, memory_order_relaxed) == 0 &&
 	    atomic_exchange(&pool->short_of, 1) == 0 &&
 	    write(w->master_fd, &one, sizeof(one)) < 0)

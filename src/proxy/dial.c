@@ -99,7 +99,7 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 	struct backend_use *b = backend_use(s);
 	int64_t start = clock_us(), end = clock_deadline(clock_ms(), backend_of(s)->timeouts.queue);
 	enum dial_verdict v = DIAL_QUEUE_TIMEOUT;
-	int32_t n = atomic_fetch_add(&b->c.queued, 1) + 1;
+	int32_t n = (int32_t)((uint32_t)atomic_fetch_add(&b->c.queued, 1) + 1);
 
 	atomic_fetch_add(&b->waiters, 1);
 	scoreboard_hold(s->p->slot, HOLDS_QUEUE);

@@ -405,8 +405,8 @@ take_permit(struct session *s)
 	while (s->p->stop < PROXY_KILLED) {
 		uint32_t seen = atomic_load(&h->permit_word);
 
-		n = atomic_fetch_add(&h->connections, 1) + 1;
-		if (n <= max) {
+		n = atomic_fetch_add(&h->connections, 1);
+		if (n < max) {
 			got = true;
 			break;
 		}
@@ -427,8 +427,8 @@ take_permit(struct session *s)
 		atomic_fetch_sub(&h->permit_waiters, 1);
 	if (!got)
 		return false;
-	if (n > atomic_load_explicit(&h->max_connections, memory_order_relaxed))
-		atomic_store_explicit(&h->max_connections, n, memory_order_relaxed);
+	if (n >= atomic_load_explicit(&h->max_connections, memory_order_relaxed))
+		atomic_store_explicit(&h->max_connections, n + 1, memory_order_relaxed);
 	return true;
 }
 

@@ -20,6 +20,16 @@ struct live {
 	uint64_t in, out;
 };
 
+/* A canonical name stays as it is; what a worker wrote there that was taken over
+ * must not drive a terminal, nor be JSON that is none. */
+static void
+make_printable(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s <= ' ' || *s >= 0x7f)
+			*s = '?';
+}
+
 /* False: no client there. */
 static bool
 look(const struct report *r, unsigned i, struct live *l)
@@ -35,6 +45,7 @@ look(const struct report *r, unsigned i, struct live *l)
 	if (l->pid <= 0 || !worker_has_client(l->state) || !(atomic_load(&w->holds) & HOLDS_LISTENER))
 		return false;
 	scoreboard_text(w, &from, l->host);
+	make_printable(l->host);
 	addr_format(&from, true, l->client);
 	l->listener = p->listener < SHARED_LISTENERS ? r->shared->listener[p->listener].name : "";
 	l->backend = b >= 0 && b < (int32_t)SHARED_BACKENDS ? r->shared->backend[b].name : "";

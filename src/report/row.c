@@ -204,15 +204,15 @@ fill_backend(struct row *w, const struct report *r, unsigned b)
 	const struct counters *c = report_backend(r, b);
 	struct report_usable u = report_usable(r, b);
 	bool up = u.active + u.backup > 0;
-	int64_t chosen = 0, reused = 0, sessions = 0;
+	uint64_t chosen = 0, reused = 0, sessions = 0;
 	unsigned k;
 
 	for (k = 0; k < be->nserver; k++) {
 		const struct counters *v = report_counters(r, b, k);
 
-		chosen += (int64_t)counter_get(&v->chosen);
-		reused += (int64_t)counter_get(&v->reused);
-		sessions += (int64_t)counter_get(&v->sessions);
+		chosen += counter_get(&v->chosen);
+		reused += counter_get(&v->reused);
+		sessions += counter_get(&v->sessions);
 	}
 	put_common(w, r, c, TYPE_BACKEND, is_http(cl));
 	put_served(w, r, c);
@@ -227,9 +227,9 @@ fill_backend(struct row *w, const struct report *r, unsigned b)
 	put(w, ROW_act, u.active);
 	put(w, ROW_bck, u.backup);
 	put_counter(w, ROW_dreq, &c->rejects[REJECT_DENIED]);
-	put(w, ROW_lbtot, chosen);
-	put(w, ROW_reuse, reused);
-	put(w, ROW_connect, sessions - reused);
+	put(w, ROW_lbtot, (int64_t)chosen);
+	put(w, ROW_reuse, (int64_t)reused);
+	put(w, ROW_connect, (int64_t)(sessions - reused));
 	/* tries that failed, and clients for whom there was no server to try */
 	put(w, ROW_econ, (int64_t)(counter_get(&c->connect_errors) +
 	    counter_get(&c->rejects[REJECT_NO_SERVER])));

@@ -14,7 +14,9 @@
 
 #include "state/shared.h"
 
-#define AUDIT_FINDINGS	64	/* what one death leaves off is three counts at most */
+/* What one death leaves off is three counts at most; what a worker scribbled that
+ * was taken over, all: then the counts that everybody needs are of the first. */
+#define AUDIT_FINDINGS	1024
 
 struct audit {			/* what the last look found; begins as zeros */
 	unsigned n;

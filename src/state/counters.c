@@ -57,15 +57,16 @@ counters_rate(const struct rate *r, int64_t now)
 bool
 counters_take(struct counters *c, unsigned max)
 {
-	int32_t n = atomic_load_explicit(&c->current, memory_order_relaxed);
+	int32_t n = atomic_load_explicit(&c->current, memory_order_relaxed), next;
 
 	/* no step up and down again: who is refused must not look like a session */
 	do {
 		if (max != 0 && n >= (int32_t)max)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&c->current, &n, n + 1,
+		next = (int32_t)((uint32_t)n + 1);	/* what was scribbled there may be the most */
+	} while (!atomic_compare_exchange_weak_explicit(&c->current, &n, next,
 	    memory_order_relaxed, memory_order_relaxed));
-	raise_to(&c->max_current, n + 1);
+	raise_to(&c->max_current, next);
 	return true;
 }
 

@@ -176,6 +176,16 @@ def memory(pid):
                 continue
 
 
+def test_workers_only_read_what_they_are_told():
+    need_root()
+    for pid, kind in processes().items():
+        with open('/proc/%d/maps' % pid) as f:
+            rights = [line.split()[1] for line in f if '/memfd:durward' in line]
+        counts_only = kind == 'logger' or kind == 'https' or kind.startswith('idle ')
+        equal(rights, ['r--s', 'rw-s'] if counts_only else ['rw-s'],
+              'rights to shared memory of the ' + kind)
+
+
 def test_secrets_are_where_they_are_needed():
     """The hash is in the master and in stats workers, the password itself in
     nobody: the file said it, and it was read."""

@@ -145,11 +145,11 @@ START_TEST(more_than_it_can_remember)
 {
 	start();
 	for (unsigned i = 0; i < AUDIT_FINDINGS * 2; i++)
-		atomic_store(&state.shared.pool_use[100 + i].idle, 1);
+		sources_correct(state.shared.sources, i, 1);
 	for (int i = 0; i < 10 && audit_look(&audit, &state.shared) != AUDIT_CLEAN; i++)
 		;
 	for (unsigned i = 0; i < AUDIT_FINDINGS * 2; i++)
-		ck_assert_int_eq(atomic_load(&state.shared.pool_use[100 + i].idle), 0);
+		ck_assert_int_eq((int)sources_held(state.shared.sources, i), i == place);
 	all_are(1);
 }
 END_TEST
