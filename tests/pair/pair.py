@@ -106,9 +106,7 @@ class Keepalived:
         self.dir = scratch()
         self.process = None
         self.log = open(os.path.join(self.dir, 'log'), 'a+')
-        with open(os.path.join(SRCDIR, 'etc/keepalived',
-                               'keepalived.conf.example')) as f:
-            text = f.read()
+        text = self.example()
         for name, value in variables.items():
             text, n = re.subn(r'(?m)^\$%s=.*$' % name,
                               lambda _: '$%s=%s' % (name, value), text)
@@ -121,6 +119,11 @@ class Keepalived:
             f.write(text)
         own(self)
         self.start()
+
+    def example(self):
+        with open(os.path.join(SRCDIR, 'etc/keepalived',
+                               'keepalived.conf.example')) as f:
+            return f.read()
 
     def start(self):
         for left in 'pid', 'vrrp.pid':      # /run is empty after a reboot
@@ -191,18 +194,20 @@ def keep_connections():
 
 
 class Machine:
-    def __init__(self, network, name, number):
+    Keepalived = Keepalived
+
+    def __init__(self, network, name, number, **more):
         self.network, self.name = network, name
         self.daemon = self.other = None
         self.dir = scratch()
         self.start_durward()
         with network.inside(name):
-            self.keepalived = Keepalived(
+            self.keepalived = self.Keepalived(
                 name, NAME=name, INTERFACE='eth0',
                 PEER='192.0.2.%d' % (3 - number), KEEP=KEEP,
                 DURWARDCTL='%s -s %s/durward.sock' % (CTL, self.dir),
                 FRONT=FRONT + '/24', FRONT_PRIORITY=[150, 100][number],
-                BACK=BACK + '/24', BACK_PRIORITY=[100, 150][number])
+                BACK=BACK + '/24', BACK_PRIORITY=[100, 150][number], **more)
 
     def start_durward(self, conf=CONF):
         with self.network.inside(self.name):
