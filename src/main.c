@@ -41,6 +41,7 @@
 #include "daemon/master.h"
 #include "daemon/query.h"
 #include "daemon/sandbox.h"
+#include "daemon/users.h"
 #include "state/conf.h"
 
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
@@ -151,6 +152,19 @@ upgrade_arguments(const struct master *m)
 	return (char **)(uintptr_t)args;
 }
 
+/* Not root: there is no change of user, but whoever tests a file for elsewhere may
+ * want to know. */
+static int
+test_users(const struct conf *c)
+{
+	struct users u;
+
+	if (geteuid() == 0)
+		return users_find(c, &u, say_message, NULL, NULL);
+	users_find(c, &u, say_warning, NULL, NULL);
+	return 0;
+}
+
 struct options {
 	const char *conf, *pid, *query;
 	bool foreground, test, print;
@@ -225,6 +239,8 @@ main(int argc, char **argv)
 		return conf_print(c, stdout) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_ERROR;
 	limits_warn(c, say_warning, NULL);
 	if (o.test) {
+		if (test_users(c) != 0)
+			return EXIT_ERROR;
 		printf("%s: ok\n", o.conf);
 		return EXIT_OK;
 	}

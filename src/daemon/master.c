@@ -26,6 +26,7 @@
 #include "daemon/detach.h"
 #include "daemon/logger.h"
 #include "daemon/notify.h"
+#include "daemon/users.h"
 #include "report/page.h"
 
 #define TICK_MS		1000
@@ -63,10 +64,25 @@ open_log_pipe(struct master *m)
 	return 0;
 }
 
+static void
+say_error(void *arg, const char *message)
+{
+	(void)arg;
+	log_errx("%s", message);
+}
+
+static void
+say_warning(void *arg, const char *message)
+{
+	(void)arg;
+	log_warnx("%s", message);
+}
+
 int
 master_start(struct master *m, struct conf *c)
 {
 	struct generation_from from = { NULL, NULL, m };
+	struct users u = { 0, 0 };
 	int64_t now = clock_ms();
 
 	m->clerk_sock = m->logger_sock = m->sink.fd = -1;
@@ -77,7 +93,8 @@ master_start(struct master *m, struct conf *c)
 		log_err("cannot map the shared memory");
 		return -1;
 	}
-	if (sandbox_prepare(&m->sandbox, c->user, c->group) != 0)
+	if ((geteuid() == 0 && users_find(c, &u, say_error, say_warning, NULL) != 0) ||
+	    sandbox_prepare(&m->sandbox, u.uid, u.gid) != 0)
 		return -1;
 	from.find = m->inherited != NULL ? upgrade_find_fd : NULL;
 	m->gen = generation_open(c, &m->shared, &from);

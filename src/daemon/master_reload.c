@@ -23,6 +23,7 @@
 #include "daemon/listener.h"
 #include "daemon/logger.h"
 #include "daemon/notify.h"
+#include "daemon/users.h"
 
 struct reasons {			/* why a reload is refused */
 	const struct generation *now;	/* what is in service */
@@ -192,12 +193,17 @@ reload(struct master *m, char *why, size_t size)
 {
 	struct reasons r = { m->gen, why, size, 0, 0 };
 	const struct generation_from from = { old_fd, add_reason, &r };
+	struct users u = { m->sandbox.uid, m->sandbox.gid };
 	struct generation *next;
 	struct conf *c;
 
 	if (size > 0)
 		why[0] = '\0';
 	c = conf_load(m->conf_path, add_reason, say_warning, &r);
+	if (c != NULL && m->sandbox.root && users_find(c, &u, add_reason, NULL, &r) != 0) {
+		conf_free(c);
+		c = NULL;
+	}
 	if (c == NULL) {
 		log_errx("%s has errors: the configuration in service stays", m->conf_path);
 		return -1;
@@ -207,6 +213,8 @@ reload(struct master *m, char *why, size_t size)
 		log_errx("reload failed: the configuration in service stays");
 		return -1;
 	}
+	m->sandbox.uid = u.uid;		/* of those that are forked from now on */
+	m->sandbox.gid = u.gid;
 	take_over(m, next);
 	log_notice("reloaded %s: generation %u", m->conf_path,
 	    atomic_load(&m->shared.head->generation));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The sandbox.  The master prepares what costs time (names, the empty
+ * The sandbox.  The master prepares what costs time (the empty
  * directory, the compiled filters) and lets a child try each step, so that it
  * knows what this kernel and this user allow; each child walks in right after
  * its fork.  The order matters: chroot needs root, the death signal is cleared
@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +28,6 @@
 #include "daemon/sandbox_filter.h"
 #include "daemon/sandbox_landlock.h"
 
-#define DEFAULT_USER	"durward"
 #define NO_LIMIT	RLIM_INFINITY
 #define AS_IT_IS	(RLIM_INFINITY - 1)
 
@@ -59,35 +57,6 @@ static const struct wall {
 };
 
 /* --- what the master prepares ---------------------------------------------------- */
-
-static int
-find_user(struct sandbox *sb, const char *user, const char *group)
-{
-	const struct passwd *pw = getpwnam(user);
-	const struct group *gr = getgrnam(group);
-
-	/* not installed by a package: the default user may not be there (yet) */
-	if (pw == NULL && strcmp(user, DEFAULT_USER) == 0 && (pw = getpwnam("nobody")) != NULL) {
-		log_warnx("user \"%s\" does not exist: running as nobody (useradd --system %s)",
-		    user, user);
-		if (gr == NULL) {
-			sb->uid = pw->pw_uid;
-			sb->gid = pw->pw_gid;
-			return 0;
-		}
-	}
-	if (pw == NULL) {
-		log_errx("user \"%s\" does not exist (create it, or set `user`)", user);
-		return -1;
-	}
-	if (gr == NULL) {
-		log_errx("group \"%s\" does not exist (create it, or set `group`)", group);
-		return -1;
-	}
-	sb->uid = pw->pw_uid;
-	sb->gid = gr->gr_gid;
-	return 0;
-}
 
 /* A directory that nobody can find or fill: removed while we hold it. */
 static int
@@ -246,15 +215,15 @@ find_out(struct sandbox *sb)
 }
 
 int
-sandbox_prepare(struct sandbox *sb, const char *user, const char *group)
+sandbox_prepare(struct sandbox *sb, uid_t uid, gid_t gid)
 {
 	memset(sb, 0, sizeof(*sb));
 	sb->root = sb->changes_user = sb->changes_root = geteuid() == 0;
 	sb->empty_dir = -1;
 	sb->landlock = sandbox_landlock_version();
 	if (sb->root) {
-		if (find_user(sb, user, group) != 0)
-			return -1;
+		sb->uid = uid;
+		sb->gid = gid;
 		if ((sb->empty_dir = make_empty_dir()) < 0) {
 			log_err("cannot make an empty directory for children");
 			return -1;

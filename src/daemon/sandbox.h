@@ -45,9 +45,9 @@ struct sandbox_need {
 	pid_t master;
 };
 
-/* Prepare for user and group (names; ignored, with a notice, where not root),
- * and try in a child what this system allows.  0, or -1 after saying why. */
-int sandbox_prepare(struct sandbox *sb, const char *user, const char *group);
+/* Prepare for user and group (ignored, with a notice, where not root), and try in
+ * a child what this system allows.  0, or -1 after saying why. */
+int sandbox_prepare(struct sandbox *sb, uid_t uid, gid_t gid);
 
 /* Close behind us: chroot, user, capabilities, death signal, limits, no new
  * privileges, Landlock, system call filter.  0, or -1 after saying why: the

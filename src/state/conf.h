@@ -153,6 +153,7 @@ struct conf_log {
 struct conf {
 	char *path;			/* the file it came from */
 	char *user, *group;
+	struct conf_where user_where, group_where;	/* line 0: not given */
 	char *pid_file, *control;
 	struct conf_log log;
 	bool log_given;			/* the file says `log` (with -f stderr is the default) */

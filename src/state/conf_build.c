@@ -85,6 +85,14 @@ check_paths(struct conf_load *l)
 		    l->conf->control, most);
 }
 
+static struct conf_where
+where_given(const struct conf_load *l, const char *key)
+{
+	const struct conf_entry *e = conf_entry(l->root, key);
+
+	return e->given ? e->where : (struct conf_where){ .file = l->conf->path };
+}
+
 static void
 build_global(struct conf_load *l)
 {
@@ -98,6 +106,8 @@ build_global(struct conf_load *l)
 	if (c->tcp_keepalive_ms % 1000 != 0)
 		conf_error(l, keepalive->where, "tcp-keepalive = \"%s\": the kernel counts whole seconds",
 		    keepalive->item[0].text);
+	c->user_where = where_given(l, "user");
+	c->group_where = where_given(l, "group");
 	check_paths(l);
 	build_spare(l);
 	build_log(l);

@@ -103,6 +103,17 @@ def test_data_is_never_a_format():
     check('%s%s%n%1000d' in run.stderr, '%r', run.stderr)
 
 
+def test_a_user_or_group_that_is_not_there():
+    path = write_conf('user = "no-such"\ngroup = "none-such"\n' + GOOD)
+    root = os.geteuid() == 0
+    for option in ['-t', '-f'] if root else ['-t']:
+        run = run_durward(option, '-c', path)
+        equal(run.returncode, 1 if root else 0, option)
+        for line, text in (1, 'user = "no-such": there is no such user here'), \
+                (2, 'group = "none-such": there is no such group here'):
+            check('%s:%d: %s' % (path, line, text) in run.stderr, '%r', run.stderr)
+
+
 def test_a_file_that_is_not_there():
     path = os.path.join(scratch(), 'none.conf')
     for option in '-t', '-T', '-f':

@@ -3,6 +3,7 @@
 """New configurations and new executables under load: no client sees one."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import time
 
 from lib import (DURWARD, Durward, EchoBackend, Load, Rate, alive, check,
                  connect, equal, exchange, main, own_binary, procs,
-                 simple_hello, wait_for)
+                 simple_hello, skip, wait_for)
 
 NAME = 'www.example.org'
 SOURCES = ['127.0.3.%d' % i for i in range(1, 20)]
@@ -138,6 +139,26 @@ def test_a_refused_reload_says_why():
     check('%s:%d: ' % (daemon.conf, line) in run.stderr and
           'colour' in run.stderr, '%r', run.stderr)
     opened(daemon).close()
+
+
+def test_a_reload_with_nobody_that_is_known_is_refused():
+    if os.geteuid() != 0:
+        skip('only root changes its user')
+    daemon, _ = start()
+    text = open(daemon.conf).read()
+    for key in 'user', 'group':
+        wrong = re.sub(r'^%s = .*' % key, '%s = "no-such"' % key, text, flags=re.M)
+        line = wrong[:wrong.index('%s = "no-such"' % key)].count('\n') + 1
+        with open(daemon.conf, 'w') as f:
+            f.write(wrong)
+        run = daemon.ctl('reload')
+        equal(run.returncode, 1, key)
+        check('%s:%d: %s = "no-such": ' % (daemon.conf, line, key) in run.stderr,
+              '%r', run.stderr)
+        opened(daemon).close()
+    with open(daemon.conf, 'w') as f:
+        f.write(text)
+    equal(daemon.ctl('reload').returncode, 0)
 
 
 def test_a_refused_reload_says_which_address_is_taken():
