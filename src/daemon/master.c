@@ -108,6 +108,7 @@ master_start(struct master *m, struct conf *c)
 		log_err("cannot start");
 		return -1;
 	}
+	sandbox_bound(&m->sandbox);	/* all has been opened that may want more */
 	master_open_log(m, c);
 	if (m->sink.kind == LOG_SINK_FILE && m->sink.fd < 0)
 		return -1;

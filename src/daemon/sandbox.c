@@ -96,8 +96,9 @@ change_user(const struct sandbox *sb)
 
 /*
  * A user of their own may have some still: systemd's AmbientCapabilities.  The
- * bounding set stays: it says what an execve may give back, of which there is
- * none, nor with no_new_privs could it; to empty it takes 40 calls.
+ * bounding set stays as the master has it: it says what an execve may give back,
+ * of which there is none, nor with no_new_privs could it; to empty it takes a
+ * call for each.
  */
 static int
 drop_capabilities(void)
@@ -110,6 +111,37 @@ drop_capabilities(void)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 #endif
 	return (int)syscall(SYS_capset, &head, none);
+}
+
+#define CAP(c)	(UINT64_C(1) << (c))
+
+/* What a master of root's needs, and so one that an upgrade starts; the systemd
+ * unit has the same list. */
+static const uint64_t masters = CAP(CAP_NET_BIND_SERVICE) | CAP(CAP_SETUID) | CAP(CAP_SETGID) |
+    CAP(CAP_SYS_CHROOT) | CAP(CAP_KILL) | CAP(CAP_DAC_OVERRIDE);
+
+void
+sandbox_bound(const struct sandbox *sb)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct have[2];
+	unsigned long cap;
+
+	if (!sb->root)
+		return;
+	/* one that the kernel does not know ends it; to drop takes CAP_SETPCAP, which
+	 * stays in force until the end */
+	for (cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (!(masters & CAP(cap)))
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	if (syscall(SYS_capget, &head, have) != 0)
+		return;
+	for (cap = 0; cap < 2; cap++) {
+		have[cap].permitted &= (uint32_t)(masters >> 32 * cap);
+		have[cap].effective &= have[cap].permitted;
+		have[cap].inheritable &= have[cap].permitted;
+	}
+	syscall(SYS_capset, &head, have);
 }
 
 static void

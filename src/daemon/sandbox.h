@@ -49,6 +49,10 @@ struct sandbox_need {
  * a child what this system allows.  0, or -1 after saying why. */
 int sandbox_prepare(struct sandbox *sb, uid_t uid, gid_t gid);
 
+/* For the master of root's: it keeps the capabilities that it and its children
+ * need on their way, and so does what it executes.  What cannot be dropped stays. */
+void sandbox_bound(const struct sandbox *sb);
+
 /* Close behind us: chroot, user, capabilities, death signal, limits, no new
  * privileges, Landlock, system call filter.  0, or -1 after saying why: the
  * caller must not go on.  Closes empty_dir. */

@@ -92,6 +92,20 @@ def test_nobody_is_anybody():
         equal(s['NoNewPrivs'], '1', 'NoNewPrivs of the ' + kind)
 
 
+def test_the_master_keeps_what_it_needs():
+    need_root()
+    own = int(status(os.getpid())['CapBnd'], 16)
+    # bind a port, become and signal others, enter an empty root, write the log
+    needed = sum(1 << n for n in (10, 7, 6, 18, 5, 1))
+    daemon = running()
+    s = status(daemon.pid)
+    for which in 'CapPrm', 'CapEff', 'CapBnd':
+        equal(int(s[which], 16) & ~needed, 0, which + ' of the master')
+    equal(int(s['CapPrm'], 16), needed & own, 'what it has')
+    for pid, kind in processes().items():
+        equal(int(status(pid)['CapBnd'], 16) & ~needed, 0, 'CapBnd of the ' + kind)
+
+
 def test_everybody_has_a_filter():
     need_root()
     if 'system call filter: no' in run_durward('-V').stdout:

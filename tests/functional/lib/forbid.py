@@ -13,7 +13,7 @@ import os
 import struct
 import sys
 
-PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
 LOAD_NUMBER, IS, RETURN = 0x20, 0x15, 0x06      # of classic BPF
 ALLOW, FAIL = 0x7fff0000, 0x00050000
 CAPSET, ACCEPT4 = {'x86_64': (126, 288), 'aarch64': (91, 242)}.get(
@@ -21,13 +21,15 @@ CAPSET, ACCEPT4 = {'x86_64': (126, 288), 'aarch64': (91, 242)}.get(
 
 
 def forbid(number, error=errno.EPERM):
-    """True where it worked; root may."""
+    """True where it worked.  Without new privileges anybody may: an upgrade's
+    root has no capability for it."""
     program = struct.pack('HBBI' * 4, LOAD_NUMBER, 0, 0, 0, IS, 0, 1, number,
                           RETURN, 0, 0, FAIL | error, RETURN, 0, 0, ALLOW)
     buffer = ctypes.create_string_buffer(program, len(program))
     head = struct.pack('HxxxxxxP', 4, ctypes.addressof(buffer))
-    return ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, head,
-                                   0, 0) == 0
+    prctl = ctypes.CDLL(None).prctl
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and \
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, head, 0, 0) == 0
 
 
 def main():
