@@ -4,7 +4,6 @@
 
 import signal
 import threading
-import time
 
 from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, Gate, HttpBackend,
                  HttpClient, HttpServer, alert, ask, check, connect, equal,
@@ -152,10 +151,11 @@ def test_maint_is_not_probed():
     daemon.ctl('maint', '*/a')
 
     def quiet():
-        before = len(servers[0].connections)
-        time.sleep(0.5)         # five probes' time
+        before, other = [len(s.connections) for s in servers[:2]]
+        wait_for(lambda: len(servers[1].connections) >= other + 5, 10,
+                 'five probes of another server')
         return len(servers[0].connections) == before
-    wait_for(quiet, 10, 'the probes to end')
+    wait_for(quiet, 30, 'the probes to end')
 
 
 def is_over(s):

@@ -222,6 +222,12 @@ def test_a_worker_cannot_connect():
     opened(daemon).close()
 
 
+def wakes(pid):
+    """How often it has slept so far."""
+    with open('/proc/%d/status' % pid) as f:
+        return int(re.search(r'\nvoluntary_ctxt_switches:\s+(\d+)', f.read()).group(1))
+
+
 def test_the_checker_cannot_probe():
     """That is no reason to call the servers DOWN."""
     daemon, server = start()
@@ -230,8 +236,9 @@ def test_the_checker_cannot_probe():
     begun = time.monotonic()
     limit(pid, resource.RLIMIT_NOFILE, free_descriptors(pid, 1)[0])
     daemon.wait_log('cannot probe servers.*: Too many open files')
-    before = len(server.connections)
-    time.sleep(1)           # ten probes, of which three failed would be DOWN
+    before, turns = len(server.connections), wakes(pid)
+    # as many turns as probes would have had, of which three failed are DOWN
+    wait_for(lambda: wakes(pid) >= turns + 10, 10, 'the checker to go on')
     equal(len(server.connections), before, 'probes that came all the same')
     equal(daemon.server_state(BACKEND, 'echo'), 'UP')
     said_now_and_again(daemon, 'cannot probe', begun)
