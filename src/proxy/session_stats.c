@@ -12,255 +12,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/title.h"
 #include "proxy/session.h"
-#include "proxy/stats_auth.h"
-#include "report/metrics.h"
-#include "report/page.h"
-#include "report/table.h"
-#include "wire/http_head.h"
-#include "wire/http_write.h"
+#include "proxy/stats_answer.h"
 
-#define PAUSE_MS	1000	/* after a wrong password; doubles with each */
-#define PAUSE_MAX_MS	8000
 #define LAST_WORD_MS	300
-
-enum view { VIEW_NONE, VIEW_PAGE, VIEW_CSV, VIEW_JSON, VIEW_METRICS, VIEW_HEALTH };
-
-/* One exchange. */
-struct exchange {
-	struct session *s;
-	struct http_request request;
-	struct out body;
-	struct out head;
-	enum view view;
-	bool refresh;		/* the page, and not asked not to */
-	bool is_head, close;
-	unsigned status;
-	int64_t began_us;	/* its first byte was there */
-	int64_t read_us;	/* its head was whole */
-	int64_t wall_ms;
-};
-
-/* --- what is asked for -------------------------------------------------------- */
-
-static bool
-span_is(struct http_span s, const char *text)
-{
-	return s.len == strlen(text) && memcmp(s.p, text, s.len) == 0;
-}
-
-/* "/metrics", with or without a query. */
-static bool
-path_is(struct http_span s, const char *text)
-{
-	const char *query = s.len > 0 ? memchr(s.p, '?', s.len) : NULL;
-
-	if (query != NULL)
-		s.len = (size_t)(query - s.p);
-	return span_is(s, text);
-}
-
-/* The page's URI, and what may stand behind it: ";csv", ";json", ";norefresh". */
-static enum view
-find_view(struct exchange *x)
-{
-	const char *uri = x->s->p->listener->uri;
-	struct http_span t = x->request.path;
-	enum view view = VIEW_PAGE;
-	size_t len = strlen(uri);
-
-	if (path_is(t, "/healthz"))
-		return VIEW_HEALTH;
-	if (path_is(t, "/metrics"))
-		return VIEW_METRICS;
-	if (t.len < len || memcmp(t.p, uri, len) != 0)
-		return VIEW_NONE;
-	t.p += len;
-	t.len -= len;
-	x->refresh = true;
-	while (t.len > 0) {
-		const char *end = memchr(t.p + 1, ';', t.len - 1);
-		struct http_span option = { t.p, end != NULL ? (size_t)(end - t.p) : t.len };
-
-		if (span_is(option, ";csv"))
-			view = VIEW_CSV;
-		else if (span_is(option, ";json"))
-			view = VIEW_JSON;
-		else if (span_is(option, ";norefresh"))
-			x->refresh = false;
-		else
-			return VIEW_NONE;
-		t.p += option.len;
-		t.len -= option.len;
-	}
-	return view;
-}
-
-/* --- answers ------------------------------------------------------------------- */
-
-static const char *
-reason(unsigned status)
-{
-	switch (status) {
-	case 200: return "OK";
-	case 401: return "Unauthorized";
-	case 405: return "Method Not Allowed";
-	case 500: return "Internal Server Error";
-	case 503: return "Service Unavailable";
-	}
-	return http_reason(status);
-}
-
-static const char *
-content_type(const struct exchange *x)
-{
-	if (x->status != 200)
-		return "text/plain; charset=us-ascii";
-	switch (x->view) {
-	case VIEW_PAGE:
-		return "text/html; charset=utf-8";
-	case VIEW_JSON:
-		return "application/json";
-	case VIEW_METRICS:
-		return "text/plain; version=0.0.4; charset=utf-8";
-	case VIEW_CSV:
-	case VIEW_HEALTH:
-	case VIEW_NONE:
-		break;
-	}
-	return "text/plain; charset=us-ascii";
-}
-
-/* The head, once status and body stand. */
-static void
-write_head(struct exchange *x, const char *more)
-{
-	time_t now = (time_t)(clock_wall_ms() / 1000);
-	char date[40];
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	out_printf(&x->head, "HTTP/1.1 %u %s\r\n"
-	    "Date: %s\r\n"
-	    "Content-Type: %s\r\n"
-	    "Content-Length: %zu\r\n"
-	    "Cache-Control: no-cache\r\n"
-	    "X-Content-Type-Options: nosniff\r\n",
-	    x->status, reason(x->status), date, content_type(x), x->body.len);
-	if (x->close)
-		out_text(&x->head, "Connection: close\r\n");
-	else if (x->request.head.minor == 0)
-		out_text(&x->head, "Connection: keep-alive\r\n");
-	out_text(&x->head, more);
-	out_text(&x->head, "\r\n");
-}
-
-/* An answer of one sentence. */
-static void
-answer_plain(struct exchange *x, unsigned status, const char *text, const char *more)
-{
-	x->status = status;
-	out_free(&x->body);
-	out_printf(&x->body, "%s\n", text);
-	write_head(x, more);
-}
-
-static void
-answer_view(struct exchange *x)
-{
-	const struct proxy *p = x->s->p;
-	const struct report r = { p->conf, p->shared, p->map, clock_ms() };
-	char more[PAGE_HEAD] = "";
-
-	x->status = 200;
-	switch (x->view) {
-	case VIEW_PAGE:
-		page_write(&r, p->listener, x->refresh, &x->body, more);
-		break;
-	case VIEW_CSV:
-		table_csv(&r, &x->body);
-		break;
-	case VIEW_JSON:
-		table_json(&r, &x->body);
-		break;
-	case VIEW_METRICS:
-		metrics_write(&r, p->listener->hide_version, &x->body);
-		break;
-	case VIEW_HEALTH:
-		if (report_accepting(&r))
-			answer_plain(x, 200, "accepting connections", "");
-		else
-			answer_plain(x, 503, atomic_load(&p->shared->head->draining) ?
-			    "draining" : "not every listener has a worker", "");
-		return;
-	case VIEW_NONE:
-		answer_plain(x, 404, "Nothing is here.", "");
-		return;
-	}
-	if (x->body.failed)
-		answer_plain(x, 500, "There is not enough memory for this answer.", "");
-	else
-		write_head(x, more);
-}
-
-/* Whoever guesses passwords waits, and costs nothing meanwhile.  False: who
- * did not wait to the end gets no answer. */
-static bool
-pause_after_failure(struct session *s)
-{
-	static int ms;		/* of this worker's clients */
-	struct pollfd pfd = { s->client, POLLRDHUP, 0 };
-	char from[ADDR_STRLEN];
-	int64_t end;
-
-	ms = ms == 0 ? PAUSE_MS : ms < PAUSE_MAX_MS ? ms * 2 : PAUSE_MAX_MS;
-	end = clock_ms() + ms;
-	log_notice("%s: wrong user or password from %s: it waits %d ms", s->p->listener->name,
-	    addr_format(&s->from, true, from), ms);
-	while (s->p->stop < PROXY_KILLED && clock_ms() < end)
-		if (poll(&pfd, 1, clock_left(end, clock_ms())) > 0)
-			return false;
-	return s->p->stop < PROXY_KILLED;
-}
-
-static bool
-ask_password(struct exchange *x, enum stats_auth auth)
-{
-	x->status = 401;
-	if (auth == STATS_AUTH_WRONG && !pause_after_failure(x->s))
-		return false;
-	answer_plain(x, 401, "A user name and a password are needed.",
-	    "WWW-Authenticate: Basic realm=\"durward statistics\", charset=\"UTF-8\"\r\n");
-	return true;
-}
-
-/* False: the connection ends without an answer. */
-static bool
-answer(struct exchange *x)
-{
-	enum stats_auth auth;
-
-	x->is_head = span_is(x->request.method, "HEAD");
-	x->close = !x->request.head.keep_alive || x->s->p->stop >= PROXY_FINISH ||
-	    x->request.head.framing != HTTP_NO_BODY;
-	if (x->request.head.framing == HTTP_LENGTH && x->request.head.content_length == 0)
-		x->close = !x->request.head.keep_alive;
-	x->view = find_view(x);
-	if (x->view != VIEW_NONE && x->view != VIEW_HEALTH &&
-	    (auth = stats_auth_check(x->s->p->listener, &x->request)) != STATS_AUTH_OK)
-		return ask_password(x, auth);
-	if (!x->is_head && !span_is(x->request.method, "GET"))
-		answer_plain(x, 405, "Only GET and HEAD are understood.", "Allow: GET, HEAD\r\n");
-	else
-		answer_view(x);
-	return true;
-}
 
 /* --- sending ------------------------------------------------------------------- */
 
@@ -290,7 +48,7 @@ send_all(struct session *s, const char *p, size_t len)
 }
 
 static bool
-send_answer(struct exchange *x)
+send_answer(struct stats_exchange *x)
 {
 	struct session *s = x->s;
 	bool small = !x->is_head && x->body.len <= 1024;
@@ -303,7 +61,7 @@ send_answer(struct exchange *x)
 
 /* HAProxy's httplog, for its internal <STATS> server. */
 static void
-log_exchange(struct exchange *x, uint64_t bytes, const char *code)
+log_exchange(struct stats_exchange *x, uint64_t bytes, const char *code)
 {
 	struct session *s = x->s;
 	struct http_request *r = &x->request;
@@ -338,7 +96,7 @@ log_exchange(struct exchange *x, uint64_t bytes, const char *code)
 }
 
 static void
-count_exchange(struct exchange *x)
+count_exchange(struct stats_exchange *x)
 {
 	struct counters *c = x->s->p->counters;
 
@@ -350,7 +108,7 @@ count_exchange(struct exchange *x)
 
 /* A request that cannot be answered as one. */
 static void
-refuse(struct exchange *x, enum http_verdict v)
+refuse(struct stats_exchange *x, enum http_verdict v)
 {
 	struct session *s = x->s;
 
@@ -362,7 +120,7 @@ refuse(struct exchange *x, enum http_verdict v)
 		x->status = 400;
 		session_last_word(s, alert, sizeof(alert), LAST_WORD_MS);
 	} else {
-		answer_plain(x, v == HTTP_TOO_LARGE ? 431 : v == HTTP_BAD_VERSION ? 505 : 400,
+		stats_answer_plain(x, v == HTTP_TOO_LARGE ? 431 : v == HTTP_BAD_VERSION ? 505 : 400,
 		    "This is no request that could be answered.", "");
 		out_bytes(&x->head, x->body.p, x->body.len);
 		session_last_word(s, x->head.p, x->head.len, LAST_WORD_MS);
@@ -373,7 +131,7 @@ refuse(struct exchange *x, enum http_verdict v)
 
 /* The deadline passed, or the client left, or we were told to stop. */
 static void
-give_up(struct exchange *x, bool timed_out)
+give_up(struct stats_exchange *x, bool timed_out)
 {
 	struct session *s = x->s;
 
@@ -384,7 +142,7 @@ give_up(struct exchange *x, bool timed_out)
 	session_reject(s, REJECT_DEADLINE, 'c', 'R');
 	x->read_us = clock_us();	/* as far as it came: never before its first byte */
 	x->close = true;
-	answer_plain(x, 408, "The request did not come in time.", "");
+	stats_answer_plain(x, 408, "The request did not come in time.", "");
 	out_bytes(&x->head, x->body.p, x->body.len);
 	session_last_word(s, x->head.p, x->head.len, LAST_WORD_MS);
 	count_exchange(x);
@@ -393,7 +151,7 @@ give_up(struct exchange *x, bool timed_out)
 
 /* Read a request's head.  False: there is none, all is said. */
 static bool
-read_request(struct exchange *x, bool first)
+read_request(struct stats_exchange *x, bool first)
 {
 	struct session *s = x->s;
 	bool timed_out = false;
@@ -441,7 +199,7 @@ set_state(struct session *s, enum worker_state state)
 
 /* Its own answers wait for nobody. */
 static void
-show_times(const struct exchange *x)
+show_times(const struct stats_exchange *x)
 {
 	struct worker_slot *w = x->s->p->slot;
 
@@ -453,7 +211,7 @@ show_times(const struct exchange *x)
 }
 
 static void
-exchange_init(struct exchange *x, struct session *s, bool first)
+exchange_init(struct stats_exchange *x, struct session *s, bool first)
 {
 	x->s = s;
 	http_request_init(&x->request);
@@ -470,7 +228,7 @@ exchange_init(struct exchange *x, struct session *s, bool first)
 static bool
 exchange(struct session *s, bool first)
 {
-	static struct exchange x;
+	static struct stats_exchange x;
 	uint64_t before = s->bytes_out;
 	bool ok;
 
@@ -479,7 +237,7 @@ exchange(struct session *s, bool first)
 	if (ok) {
 		set_state(s, WORKER_RELAYING);
 		show_times(&x);
-		ok = answer(&x) && send_answer(&x);
+		ok = stats_answer(&x) && send_answer(&x);
 		s->bytes_in += x.request.head.len;
 		count_exchange(&x);
 		log_exchange(&x, s->bytes_out - before, ok ? "LR--" : "CD--");
@@ -496,7 +254,7 @@ exchange(struct session *s, bool first)
 static void
 log_refused(struct session *s)
 {
-	static struct exchange x;
+	static struct stats_exchange x;
 
 	exchange_init(&x, s, true);
 	log_exchange(&x, 0, s->code.cause == 'c' ? "cR--" : s->code.cause == 'C' ? "CR--" : "PR--");
