@@ -76,7 +76,7 @@ def served(s, limit=10):
 
 def only(daemon, pattern):
     """The one process of this title."""
-    pid, = wait_for(lambda: daemon.workers(pattern), 5, pattern)
+    pid, = wait_for(lambda: daemon.workers(pattern), 15, pattern)
     return pid
 
 
