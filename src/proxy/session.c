@@ -15,11 +15,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/title.h"
+#include "proxy/admit.h"
 #include "proxy/dial.h"
 #include "proxy/peer.h"
 #include "report/access.h"
-#include "wire/cidr.h"
-#include "wire/proxy_header.h"
 
 #define STRESS_SLICE_MS	250	/* how soon a waiting worker sees that workers run short */
 
@@ -174,128 +173,6 @@ session_limit(int fd, int which, int ms)
 	setsockopt(fd, SOL_SOCKET, which, &tv, sizeof(tv));
 }
 
-static void
-from_proxy_addr(struct addr *a, const struct proxy_addr *pa)
-{
-	memset(a, 0, sizeof(*a));
-	a->family = pa->family == PROXY_FAMILY_IPV4 ? ADDR_IPV4 : ADDR_IPV6;
-	a->port = pa->port;
-	if (pa->family == PROXY_FAMILY_IPV4) {
-		a->ip[10] = a->ip[11] = 0xff;
-		memcpy(a->ip + 12, pa->bytes, 4);
-	} else {
-		static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-		memcpy(a->ip, pa->bytes, 16);
-		if (memcmp(a->ip, mapped, sizeof(mapped)) == 0)
-			a->family = ADDR_IPV4;
-	}
-}
-
-bool
-session_read_proxy(struct session *s)
-{
-	struct proxy_header h;
-	bool timed_out;
-
-	for (;;) {
-		enum proxy_header_verdict v = proxy_header_parse(s->head, s->head_len, &h);
-		ssize_t n;
-
-		if (v == PROXY_HEADER_FOUND)
-			break;
-		if (v == PROXY_HEADER_MALFORMED) {
-			log_info("%s: no PROXY header from a peer that must send one", s->p->listener->name);
-			session_reject(s, REJECT_MALFORMED, 'P', 'R');
-			return false;
-		}
-		n = session_read_head(s, &timed_out);
-		if (n > 0)
-			continue;
-		if (timed_out)
-			session_reject(s, REJECT_DEADLINE, 'c', 'R');
-		else if (s->p->stop >= PROXY_KILLED)
-			session_code(s, 'K', 'R');
-		else
-			session_reject(s, REJECT_MALFORMED, 'C', 'R');
-		return false;
-	}
-	if (!h.local) {
-		from_proxy_addr(&s->from, &h.source);
-		from_proxy_addr(&s->to, &h.destination);
-		scoreboard_set_client(s->p->slot, &s->from);
-	}
-	s->head_len -= h.len;
-	memmove(s->head, s->head + h.len, s->head_len);
-	return true;
-}
-
-/* --- who may come in ------------------------------------------------------- */
-
-static bool
-in_nets(const struct conf_nets *nets, const struct addr *a)
-{
-	unsigned i;
-
-	for (i = 0; i < nets->n; i++)
-		if (cidr_match(&nets->net[i], a->ip))
-			return true;
-	return false;
-}
-
-bool
-session_must_proxy(const struct session *s)
-{
-	return s->p->listener->accept_proxy.n > 0 &&
-	    (s->peer.family == ADDR_UNIX || in_nets(&s->p->listener->accept_proxy, &s->peer));
-}
-
-static bool
-lists_allow(const struct conf_nets *allow, const struct conf_nets *deny, const struct addr *a)
-{
-	if (a->family == ADDR_UNIX)
-		return true;
-	if (deny->n > 0 && in_nets(deny, a))
-		return false;
-	return allow->n == 0 || in_nets(allow, a);
-}
-
-/* Its source crashed workers again and again. */
-static bool
-is_held_off(const struct session *s)
-{
-	const struct holdoff *h = s->p->shared->holdoff;
-
-	return holdoff_any(h) && s->from.family != ADDR_UNIX && holdoff_left(h, &s->from, clock_ms()) > 0;
-}
-
-bool
-session_admit(struct session *s)
-{
-	const struct conf_listener *l = s->p->listener;
-	uint32_t n, place;
-
-	if (!lists_allow(&l->allow, &l->deny, &s->from)) {
-		session_reject(s, REJECT_DENIED, 'P', 'R');
-		return false;
-	}
-	if (is_held_off(s)) {
-		session_reject(s, REJECT_CRASH, 'P', 'R');
-		return false;
-	}
-	if (l->max_per_source == 0 || s->from.family == ADDR_UNIX)
-		return true;
-	n = sources_enter(s->p->shared->sources, s->p->listener_slot, &s->from, &place);
-	if (place != SOURCES_NONE) {
-		atomic_store_explicit(&s->p->slot->source, place, memory_order_relaxed);
-		scoreboard_hold(s->p->slot, HOLDS_SOURCE);
-	}
-	if (n <= l->max_per_source)
-		return true;
-	session_reject(s, REJECT_LIMIT, 'P', 'R');
-	return false;
-}
-
 bool
 session_route(struct session *s)
 {
@@ -309,7 +186,7 @@ session_route(struct session *s)
 	}
 	service = s->p->conf->backend[b].service;
 	s->backend = b;
-	if (!lists_allow(&service->allow, &service->deny, &s->from)) {
+	if (!admit_allows(&service->allow, &service->deny, &s->from)) {
 		session_reject(s, REJECT_DENIED, 'P', 'R');
 		return false;
 	}

@@ -85,14 +85,6 @@ const char *session_server_name(const struct session *s);
 /* The process title of a worker with a client. */
 void session_title(const struct session *s);
 
-/* Is this peer one of accept-proxy, so that a PROXY header must come first? */
-bool session_must_proxy(const struct session *s);
-
-/* Read the PROXY header that must come first (accept-proxy), from s->client
- * until s->deadline_ms; sets s->from and s->to.  False: it was missing,
- * malformed or late; rejected. */
-bool session_read_proxy(struct session *s);
-
 /* Read more of the head: what is there now, else after a wait.  > 0 bytes that
  * came, 0 the client closed, -1 the deadline or an error passed (code and
  * counters are the caller's business; *timed_out tells which). */
@@ -100,10 +92,6 @@ ssize_t session_read_head(struct session *s, bool *timed_out);
 
 /* A blocking socket's own limit: which is SO_RCVTIMEO or SO_SNDTIMEO; 0 none. */
 void session_limit(int fd, int which, int ms);
-
-/* allow, deny, and connections by source of the listener, once s->from is
- * known.  False: rejected. */
-bool session_admit(struct session *s);
 
 /* Send a last word and close in a way that it arrives: what the client still
  * sends is read and thrown away, for at most ms. */

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/admit.h"
 #include "proxy/dial.h"
 #include "proxy/http_exchange.h"
 #include "proxy/session.h"
@@ -346,7 +347,7 @@ session_http(struct session *s)
 	bool first = true, log;
 
 	begin_request(s, &x);
-	if ((session_must_proxy(s) && !session_read_proxy(s)) || !session_admit(s)) {
+	if (!admit_client(s)) {
 		x.start_us = s->accept_us;
 		x.start_wall_ms = s->accept_wall_ms;
 		strcpy(request_line, "<BADREQ>");

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/admit.h"
 #include "proxy/session.h"
 #include "proxy/stats_answer.h"
 
@@ -266,7 +267,7 @@ session_stats(struct session *s)
 	struct counters *c = s->p->counters;
 	bool first = true;
 
-	if ((!session_must_proxy(s) || session_read_proxy(s)) && session_admit(s)) {
+	if (admit_client(s)) {
 		session_title(s);
 		while (exchange(s, first)) {
 			first = false;

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/admit.h"
 #include "proxy/dial.h"
 #include "proxy/relay.h"
 #include "proxy/send_proxy.h"
@@ -236,9 +237,7 @@ serve(struct session *s)
 	size_t proxy_len;
 	struct dial d;
 
-	if (session_must_proxy(s) && !session_read_proxy(s))
-		return;
-	if (!session_admit(s) || !read_hello(s))
+	if (!admit_client(s) || !read_hello(s))
 		return;
 	if (!session_route(s)) {
 		if (s->code.cause == 'S')
