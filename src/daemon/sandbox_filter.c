@@ -84,7 +84,7 @@ static const struct {
 	{ SCMP_SYS(brk), ANY },
 	{ SCMP_SYS(munmap), ANY },
 	{ SCMP_SYS(mremap), ANY },
-	{ SCMP_SYS(madvise), ANY },
+	{ SCMP_SYS(madvise), C | K | R },
 	{ SCMP_SYS(getrandom), ANY },
 	/* signals that end us, and ending */
 	{ SCMP_SYS(rt_sigreturn), ANY },
@@ -135,6 +135,7 @@ static const struct {
 	{ SCMP_SYS(getegid32), R },
 #ifdef WITH_SANITIZERS
 	/* what a sanitizer's run time needs to watch and to report */
+	{ SCMP_SYS(madvise), W | S | L },
 	{ SCMP_SYS(mmap), ANY & ~R },
 	{ SCMP_SYS(mprotect), ANY & ~R },
 	{ SCMP_SYS(sigaltstack), ANY },
@@ -230,6 +231,11 @@ static const struct {
 	{ SCMP_SYS(open), R, 1, { NO_FLAG(1, O_ACCMODE | O_CREAT | O_TRUNC) } },
 	{ SCMP_SYS(ioctl), R, 1, { IS(1, FIONREAD) } },
 #ifndef WITH_SANITIZERS
+	/* what allocators and the relay say.  MADV_REMOVE would empty the shared memory:
+	 * since Linux 6.7 even where it can only be read */
+	{ SCMP_SYS(madvise), W | S | L, 1, { IS(2, MADV_DONTNEED) } },
+	{ SCMP_SYS(madvise), W | S | L, 1, { IS(2, MADV_FREE) } },
+	{ SCMP_SYS(madvise), W | S | L, 1, { IS(2, MADV_HUGEPAGE) } },
 	/* anonymous memory, never executable */
 	{ SCMP_SYS(mmap), ANY & ~R, 2, { NO_FLAG(2, PROT_EXEC), HAS_FLAG(3, MAP_ANONYMOUS) } },
 	{ SCMP_SYS(mmap2), ANY & ~R, 2, { NO_FLAG(2, PROT_EXEC), HAS_FLAG(3, MAP_ANONYMOUS) } },

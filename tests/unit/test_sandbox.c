@@ -47,6 +47,7 @@ static const bool is_strict = true;
 static struct sandbox sandbox;
 static uint16_t open_port, closed_port;	/* both listen; one is allowed */
 static int outside;			/* a file that was open before */
+static void *shared;			/* memory that others have as well */
 
 /* --- what is tried: 0 it went, or errno ------------------------------------------ */
 
@@ -213,6 +214,20 @@ make_executable(void)
 }
 
 static int
+empty_shared_memory(void)
+{
+	return result(madvise(shared, 4096, MADV_REMOVE));
+}
+
+static int
+give_memory_back(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? errno : result(madvise(p, 4096, MADV_DONTNEED));
+}
+
+static int
 write_more(void)
 {
 	return result(write(outside, "x", 1));
@@ -286,6 +301,9 @@ prepare(void)
 	closed_port = listen_somewhere();
 	ck_assert_int_ge(outside = mkstemp(path), 0);
 	unlink(path);
+	/* to be written, for older kernels empty no other */
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(shared, MAP_FAILED);
 }
 
 /* --- the tables -------------------------------------------------------------------- */
@@ -336,6 +354,8 @@ static const struct attempt {
 	{ "own a descriptor's signals", own_signals, 0, 0, false, 0 },
 	{ "map executable memory", executable_memory, R, 0, false, 0 },
 	{ "make memory executable", make_executable, R, 0, false, 0 },
+	{ "give memory back", give_memory_back, ALL, 0, false, 0 },
+	{ "empty shared memory", empty_shared_memory, C | K | R, 0, false, 0 },
 };
 
 static const char *const kind_name[SANDBOX_KINDS] = {
