@@ -19,8 +19,9 @@
 #include "base/clock.h"
 
 #define MAGIC	UINT64_C(0x647572776172640a)	/* "durward\n" */
-#define LAYOUT	6u
+#define LAYOUT	7u
 #define PAGE	4096u
+#define SEAM	65536u	/* the largest page that a kernel may have */
 #define SHORTAGE_AGAIN_MS	10000
 
 struct layout {
@@ -35,7 +36,7 @@ page_up(size_t n)
 }
 
 /* What every worker touches stands close together, around the seam of the two
- * parts: fewer page tables. */
+ * parts: fewer page tables.  No page, of whatever size, may be of both. */
 static void
 lay_out(struct layout *l)
 {
@@ -45,9 +46,11 @@ lay_out(struct layout *l)
 	l->listener = l->post + page_up(SHARED_WORKERS * sizeof(struct worker_post));
 	l->holdoff = l->listener + page_up(SHARED_LISTENERS * sizeof(struct listener_slot));
 	l->pool = l->holdoff + page_up(sizeof(struct holdoff));
-	l->head = l->pool + page_up(SHARED_POOLS * sizeof(struct pool_slot));
+	l->use = l->pool + page_up(SHARED_POOLS * sizeof(struct pool_slot)) +
+	    page_up(sizeof(struct shared_head));
+	l->use = (l->use + SEAM - 1) & ~(size_t)(SEAM - 1);
+	l->head = l->use - page_up(sizeof(struct shared_head));
 	/* up to here they read, from here on they write */
-	l->use = l->head + page_up(sizeof(struct shared_head));
 	l->pool_use = l->use + page_up(sizeof(struct shared_use));
 	l->listener_use = l->pool_use + page_up(SHARED_POOLS * sizeof(struct pool_use));
 	l->sources = l->listener_use + page_up(SHARED_LISTENERS * sizeof(struct listener_use));

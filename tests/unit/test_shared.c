@@ -461,6 +461,46 @@ START_TEST(worker_slots_end_somewhere)
 }
 END_TEST
 
+/* --- what workers can only read --------------------------------------------------------- */
+
+/* A kernel whose pages are of 64 KiB would make a whole one read-only. */
+START_TEST(the_two_parts_share_no_page)
+{
+	state_help_start(&state, first);
+	ck_assert_uint_eq((size_t)((char *)state.shared.use - (char *)state.shared.server) % 65536, 0);
+	ck_assert_uint_le(sizeof(struct shared_head), (size_t)((char *)state.shared.use - (char *)state.shared.head));
+}
+END_TEST
+
+static _Noreturn void
+write_sealed(unsigned part)
+{
+	if (shared_seal(&state.shared) != 0)
+		_exit(1);
+	if (part == 0)
+		atomic_fetch_add(&state.shared.use->connections, 1);
+	else
+		atomic_store(&state.shared.head->draining, SHARED_CLOSED);
+	_exit(0);
+}
+
+START_TEST(a_seal_keeps_the_first_part)
+{
+	int status;
+	pid_t pid;
+
+	state_help_start(&state, first);
+	for (unsigned part = 0; part < 2; part++) {
+		if ((pid = fork()) == 0)
+			write_sealed(part);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_msg((status == 0) == (part == 0), "part %u: %#x", part, (unsigned)status);
+	}
+	ck_assert_int_eq(atomic_load(&state.shared.use->connections), 1);
+	ck_assert_uint_eq(atomic_load(&state.shared.head->draining), SHARED_OPEN);
+}
+END_TEST
+
 /* --- another executable ----------------------------------------------------------------- */
 
 START_TEST(a_segment_can_be_taken_over)
@@ -563,6 +603,8 @@ main(void)
 	tcase_add_test(t, the_lowest_worker_slot_is_taken);
 	tcase_add_test(t, worker_slots_end_somewhere);
 	tcase_add_test(t, a_segment_can_be_taken_over);
+	tcase_add_test(t, the_two_parts_share_no_page);
+	tcase_add_test(t, a_seal_keeps_the_first_part);
 	tcase_add_test(t, another_layout_is_refused);
 	tcase_add_test(t, who_waits_is_woken);
 	suite_add_tcase(s, t);
