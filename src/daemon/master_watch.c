@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -120,6 +121,9 @@ master_watch_backends(struct master *m, int64_t now)
 {
 	unsigned b;
 
+	/* by its own configuration, a newer one says it from its start on */
+	if (atomic_load(&m->shared.head->master_pid) != getpid())
+		return;
 	for (b = 0; b < m->gen->conf->nbackend; b++) {
 		struct backend_slot *s = &m->shared.backend[m->gen->map->backend[b]];
 		enum health_state is = backend_usable(m, b) ? HEALTH_UP : HEALTH_DOWN;
