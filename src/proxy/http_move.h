@@ -105,6 +105,12 @@ enum step http_server_again(struct exchange *e);
 /* Close the connection, if there is one. */
 void http_server_drop(struct exchange *e);
 
+/* --- http_end.c ------------------------------------------------------------------- */
+
+/* Once nothing moves any more: what the last step means for the client, for the
+ * counts and the log, and for the server's connection, which may be kept. */
+void http_end(struct exchange *e, enum step step);
+
 /* --- http_own.c ------------------------------------------------------------------- */
 
 /* Count an answer's status for listener, backend and server. */
