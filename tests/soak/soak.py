@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, '..', 'functional')]
 
 import lib.run                                                      # noqa: E402
-from lib import (DURWARD, Census, Certs, Durward, alive, check,     # noqa: E402
+from lib import (DURWARD, Census, Certs, Durward, Failure, alive, check,     # noqa: E402
                  children, equal, main, own, procs, scratch, title, wait_for)
 from lib.census import descriptors, status_kib                      # noqa: E402
 import traffic                                                      # noqa: E402
@@ -173,6 +173,9 @@ class Soak:
             self.ours |= endpoints(pid)
         except OSError:
             return              # it went by itself
+        except Failure as e:
+            raise Failure('%s: %d, %r, %s, %s' % (
+                e, pid, title(pid), procs._stat(pid), procs.where(pid)))
         finally:
             try:
                 os.kill(pid, signal.SIGKILL)

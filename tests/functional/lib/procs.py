@@ -11,6 +11,15 @@ def _stat(pid):
     return fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
+def where(pid):
+    """What a process waits for in the kernel, as far as that says."""
+    try:
+        with open('/proc/%d/wchan' % pid) as f:
+            return f.read()
+    except OSError:
+        return '-'
+
+
 def _all():
     for name in os.listdir('/proc'):
         if name.isdigit():
