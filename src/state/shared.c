@@ -135,6 +135,7 @@ shared_map(struct shared *s, int fd)
 	if (s->head->magic != MAGIC || s->head->layout != LAYOUT ||
 	    memcmp(s->head->size_of, size_of, sizeof(size_of)) != 0) {
 		munmap(base, l.end);
+		memset(s, 0, sizeof(*s));	/* nothing in it is there any more */
 		errno = EPROTO;
 		return -1;
 	}

@@ -101,8 +101,8 @@ struct shared {			/* private to a process: where things are */
 	unsigned free_from;		/* the master's: posts below are taken, as far as it knows */
 };
 
-/* Make or (fd >= 0) take over the segment.  0, or -1 with errno; EPROTO where
- * a segment to take over has another layout. */
+/* Make or (fd >= 0) take over the segment.  0, or -1 with errno, and *s empty;
+ * EPROTO where a segment to take over has another layout. */
 int shared_map(struct shared *s, int fd);
 
 /* For a child that only counts: from now on it can but read the slots.  The

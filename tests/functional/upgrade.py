@@ -3,6 +3,7 @@
 """USR2 at a fixed rate of clients, executables that cannot start, and a
 master that is killed."""
 
+import mmap
 import os
 import re
 import shutil
@@ -92,6 +93,32 @@ def test_the_log_goes_on_where_it_went():
     client.close()
     daemon.wait_log(r'durward\[\d+\]: 127.0.0.1:%d .*\{%s\}' % (port, NAME))
     daemon.wait_log(r'durward\[%d\]: ready' % daemon.pid)
+
+
+def say_another_layout(pid):
+    """To the head of the shared memory, which ends where workers may write."""
+    fds = '/proc/%d/fd' % pid
+    path = next(os.path.join(fds, fd) for fd in os.listdir(fds)
+                if '/memfd:durward' in os.readlink(os.path.join(fds, fd)))
+    with open(path, 'r+b', 0) as f, mmap.mmap(f.fileno(), 0) as memory:
+        at = memory.find(b'durward\n'[::-1])
+        check(at >= 0 and at % 4096 == 0, 'no head in the shared memory: %d', at)
+        memory[at + 8] += 100
+
+
+def test_memory_of_another_layout():
+    """The new one begins with its own, and the old one ends what it has."""
+    daemon, _, _ = start(own_binary())
+    held = opened(daemon.port('https'))
+    say_another_layout(daemon.pid)
+    old = daemon.renew()
+    opened(daemon.port('https')).close()
+    daemon.wait_state(BACKEND, 'gone', 'DOWN')
+    equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+    equal(ledger(daemon)['held']['listeners'], 0, 'what the new one counts')
+    held.close()
+    wait_for(lambda: not alive(old), 20, 'the old master to go')
+    opened(daemon.port('https')).close()
 
 
 def test_the_old_master_holds_no_port():
