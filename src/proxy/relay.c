@@ -211,7 +211,8 @@ relay_quiet(struct relay *r, struct flow f[2])
 		f[i].full = 0;
 		if (f[i].piped == 0)
 			flow_close_pipe(&f[i]);
-		if (f[i].rest_len == 0)
+		/* a larger page has more on it than one chunk */
+		if (f[i].rest_len == 0 && CHUNK % sysconf(_SC_PAGESIZE) == 0)
 			madvise(f[i].buf, CHUNK, MADV_DONTNEED);
 	}
 }
