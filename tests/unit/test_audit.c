@@ -26,11 +26,11 @@ static const char conf[] = "listener \"l\" { bind = {\"*:1\"} protocol = \"tls\"
 enum which { CONNECTIONS, PERMIT_WAITERS, IDLE, LISTENER, BACKEND, QUEUED, WAITERS, SERVER, SOURCE, KINDS };
 
 static gauge *
-gauge_of(enum which which)
+gauge_of(int which)
 {
 	struct shared *s = &state.shared;
 
-	switch (which) {
+	switch ((enum which)which) {
 	case CONNECTIONS:	return &s->use->connections;
 	case PERMIT_WAITERS:	return &s->use->permit_waiters;
 	case IDLE:		return &s->pool_use[3].idle;
@@ -47,14 +47,14 @@ gauge_of(enum which which)
 }
 
 static int32_t
-count_of(enum which which)
+count_of(int which)
 {
 	return which == SOURCE ? (int32_t)sources_held(state.shared.sources, place) :
 	    atomic_load(gauge_of(which));
 }
 
 static void
-change(enum which which, int32_t by)
+change(int which, int32_t by)
 {
 	if (which == SOURCE)
 		sources_correct(state.shared.sources, place, by);
