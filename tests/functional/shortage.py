@@ -384,11 +384,14 @@ def test_births_go_well_again():
     """An illness that passes: the pauses end, clients are served."""
     daemon, _ = start()
     for _ in range(3):
-        for pid in daemon.workers():
+        victims = daemon.workers()
+        for pid in victims:
             try:
                 os.kill(pid, signal.SIGXCPU)    # none has served anybody yet
             except ProcessLookupError:
                 pass
+        # whom one of them takes on its way out is its last client
+        wait_for(lambda: not any(map(alive, victims)), 5, 'the sick to be gone')
         wait_for(lambda: daemon.workers(), 10, 'new workers')
     daemon.wait_log(r'died at birth \(signal %d\)' % signal.SIGXCPU)
     opened(daemon, 10).close()
