@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "report/status.h"
-#include "wire/cidr.h"
+#include "state/nets.h"
 #include "wire/hostname.h"
 
 #define WORDS	8
@@ -110,23 +110,6 @@ do_ping(struct question *q)
 	return false;
 }
 
-static bool
-in_nets(const struct conf_nets *nets, const struct addr *a)
-{
-	unsigned i;
-
-	for (i = 0; i < nets->n; i++)
-		if (cidr_match(&nets->net[i], a->ip))
-			return true;
-	return false;
-}
-
-static bool
-lists_allow(const struct conf_nets *allow, const struct conf_nets *deny, const struct addr *a)
-{
-	return !in_nets(deny, a) && (allow->n == 0 || in_nets(allow, a));
-}
-
 static void
 say_route(struct question *q, unsigned b, unsigned k, const char *pattern)
 {
@@ -176,14 +159,14 @@ do_route(struct question *q)
 		len = hostname_from_host_field(q->word[2], strlen(q->word[2]), name);
 	if (len < 0)
 		return refuse(q, "not a host name: ", q->word[2]);
-	if (!lists_allow(&c->listener[l].allow, &c->listener[l].deny, &from))
+	if (!nets_allow(&c->listener[l].allow, &c->listener[l].deny, &from))
 		return refuse(q, "denied by allow and deny of listener ", q->word[1]);
 	b = route_find(q->c->route, (unsigned)l, name, (size_t)len, &pattern);
 	if (b < 0)
 		return len > 0 ? refuse(q, "no route for ", name) :
 		    refuse(q, "no route for a client that names nobody", "");
 	be = &c->backend[b];
-	if (!lists_allow(&be->service->allow, &be->service->deny, &from))
+	if (!nets_allow(&be->service->allow, &be->service->deny, &from))
 		return refuse(q, "denied by allow and deny of the service of ", be->name);
 	k = balance_next(q->c->balance, (unsigned)b, balance_key(be->balance, &from, name, (size_t)len),
 	    NULL, 0);

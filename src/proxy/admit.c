@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "wire/cidr.h"
+#include "state/nets.h"
 #include "wire/proxy_header.h"
 
 static void
@@ -67,33 +67,12 @@ read_proxy(struct session *s)
 	return true;
 }
 
-static bool
-in_nets(const struct conf_nets *nets, const struct addr *a)
-{
-	unsigned i;
-
-	for (i = 0; i < nets->n; i++)
-		if (cidr_match(&nets->net[i], a->ip))
-			return true;
-	return false;
-}
-
 /* Is this peer one of accept-proxy? */
 static bool
 must_proxy(const struct session *s)
 {
 	return s->p->listener->accept_proxy.n > 0 &&
-	    (s->peer.family == ADDR_UNIX || in_nets(&s->p->listener->accept_proxy, &s->peer));
-}
-
-bool
-admit_allows(const struct conf_nets *allow, const struct conf_nets *deny, const struct addr *a)
-{
-	if (a->family == ADDR_UNIX)
-		return true;
-	if (deny->n > 0 && in_nets(deny, a))
-		return false;
-	return allow->n == 0 || in_nets(allow, a);
+	    (s->peer.family == ADDR_UNIX || nets_have(&s->p->listener->accept_proxy, &s->peer));
 }
 
 /* Its source crashed workers again and again. */
@@ -113,7 +92,7 @@ admit_client(struct session *s)
 
 	if (must_proxy(s) && !read_proxy(s))
 		return false;
-	if (!admit_allows(&l->allow, &l->deny, &s->from)) {
+	if (!nets_allow(&l->allow, &l->deny, &s->from)) {
 		session_reject(s, REJECT_DENIED, 'P', 'R');
 		return false;
 	}

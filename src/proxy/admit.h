@@ -17,8 +17,4 @@
  */
 bool admit_client(struct session *s);
 
-/* Do these two lists let this address in?  deny goes first; an empty allow is
- * everybody, and so is a peer by unix socket. */
-bool admit_allows(const struct conf_nets *allow, const struct conf_nets *deny, const struct addr *a);
-
 #endif

@@ -15,10 +15,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/title.h"
-#include "proxy/admit.h"
 #include "proxy/dial.h"
 #include "proxy/peer.h"
 #include "report/access.h"
+#include "state/nets.h"
 
 #define STRESS_SLICE_MS	250	/* how soon a waiting worker sees that workers run short */
 
@@ -186,7 +186,7 @@ session_route(struct session *s)
 	}
 	service = s->p->conf->backend[b].service;
 	s->backend = b;
-	if (!admit_allows(&service->allow, &service->deny, &s->from)) {
+	if (!nets_allow(&service->allow, &service->deny, &s->from)) {
 		session_reject(s, REJECT_DENIED, 'P', 'R');
 		return false;
 	}
