@@ -246,7 +246,8 @@ def test_each_reason_is_counted_everywhere():
                             pass
                     except ConnectionResetError:
                         pass
-                line, = daemon.wait_log(r'127\.0\.\d+\.\d+:%d \[' % port)
+                # the other listener's client may have had the same port
+                line, = daemon.wait_log(r'127\.0\.\d+\.\d+:%d \[\S+ %s ' % (port, listener))
                 check(re.search(r' %s(--)? \d+/' % letters, line), '%s: %s', reason, line)
     found, _ = samples(daemon)
     for listener in 'https', 'http':
