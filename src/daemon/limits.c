@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/descriptor.h"
+
 #define OTHERS	16	/* master, checker, clerk, logger, resolver, and some air */
 
 /* The number in a file; -1 where there is none ("max" too). */
@@ -80,10 +82,10 @@ limits_warn(const struct conf *c, conf_report *warn, void *arg)
 		compare(c, "RLIMIT_NPROC (ulimit -u)", (long)r.rlim_cur, need, warn, arg);
 	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY) {
 		char text[512];
-		long fds = 32 + (long)c->nlistener * 2;
+		long fds = DESCRIPTOR_SHARED + 8;
 
-		for (i = 0; i < c->nlistener; i++)
-			fds += (long)c->listener[i].nbind;
+		for (i = 0; i < c->nlistener; i++)	/* and as many of the next, in a reload */
+			fds += 2 * (long)c->listener[i].nbind;
 		if ((long)r.rlim_cur < fds) {
 			snprintf(text, sizeof(text), "%s: the master can need %ld descriptors, but "
 			    "RLIMIT_NOFILE (ulimit -n) allows %ld", c->path, fds, (long)r.rlim_cur);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "proxy/peer.h"
 
@@ -136,7 +137,7 @@ listener_open(const struct conf *c, const struct conf_listener *l, const struct 
 		said = true;
 		poll(NULL, 0, 20);
 	}
-	if (fd >= 0)
+	if ((fd = descriptor_share(fd)) >= 0)
 		listener_tune(fd, c, l, b);
 	return fd;
 }

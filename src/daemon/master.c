@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "base/title.h"
 #include "daemon/children.h"
@@ -57,6 +58,8 @@ static int
 open_log_pipe(struct master *m)
 {
 	if (pipe2(m->log_pipe, O_CLOEXEC) != 0)
+		return -1;
+	if ((m->log_pipe[1] = descriptor_share(m->log_pipe[1])) < 0)
 		return -1;
 	/* writers never wait; the logger may */
 	fcntl(m->log_pipe[1], F_SETFL, O_NONBLOCK);
@@ -102,8 +105,8 @@ master_start(struct master *m, struct conf *c)
 		return -1;
 	if (m->control_fd < 0 && master_open_control(m, c) != 0)
 		return -1;
-	m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	m->hint_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->wake_fd = descriptor_share(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	m->hint_fd = descriptor_share(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (m->wake_fd < 0 || m->hint_fd < 0 || open_signals(m) != 0 || open_log_pipe(m) != 0) {
 		log_err("cannot start");
 		return -1;

@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "daemon/sandbox_filter.h"
 #include "daemon/sandbox_landlock.h"
@@ -45,8 +46,8 @@ static const struct wall {
 	rlim_t written;			/* bytes in a file */
 	rlim_t descriptors;
 } walls[SANDBOX_KINDS] = {
-	[SANDBOX_WORKER] = { .descriptors = 64 },
-	[SANDBOX_STATS] = { .descriptors = 64 },
+	[SANDBOX_WORKER] = { .descriptors = DESCRIPTOR_SHARED },
+	[SANDBOX_STATS] = { .descriptors = DESCRIPTOR_SHARED },
 	[SANDBOX_CHECKER] = { .descriptors = AS_IT_IS },	/* a socket for each server */
 	[SANDBOX_CLERK] = { .descriptors = 128 },
 	[SANDBOX_LOGGER] = { .written = NO_LIMIT, .descriptors = 64 },

@@ -38,6 +38,7 @@ sandbox_filter_offered(void)
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 
 #define W	(1u << SANDBOX_WORKER)
@@ -58,17 +59,15 @@ static const struct {
 	/* sockets that are there */
 	{ SCMP_SYS(recvfrom), W | S | C | K | R },
 	{ SCMP_SYS(recvmsg), L | R },		/* a log file that was opened anew */
-	{ SCMP_SYS(read), ANY },		/* eventfd, the log's pipe, OpenSSL */
+	{ SCMP_SYS(read), ANY & ~(W | S) },	/* eventfd, the log's pipe, OpenSSL */
 	{ SCMP_SYS(write), ANY },		/* the log's pipe, eventfd */
 	{ SCMP_SYS(writev), ANY },		/* the log; a C library's last words */
 	{ SCMP_SYS(poll), ANY },
 	{ SCMP_SYS(ppoll), ANY },
-	{ SCMP_SYS(shutdown), W | S },
 	{ SCMP_SYS(close), ANY },
 	{ SCMP_SYS(getsockname), W | R },	/* PROXY headers */
 	{ SCMP_SYS(accept4), W | S | K },
-	{ SCMP_SYS(connect), W | C | Y | U | R },
-	{ SCMP_SYS(splice), W },		/* bulk */
+	{ SCMP_SYS(connect), C | Y | U | R },
 	{ SCMP_SYS(pipe2), W },			/* the pipe for it */
 	{ SCMP_SYS(epoll_ctl), C },
 	{ SCMP_SYS(epoll_wait), C },
@@ -135,6 +134,7 @@ static const struct {
 	{ SCMP_SYS(getegid32), R },
 #ifdef WITH_SANITIZERS
 	/* what a sanitizer's run time needs to watch and to report */
+	{ SCMP_SYS(read), W | S },
 	{ SCMP_SYS(madvise), W | S | L },
 	{ SCMP_SYS(mmap), ANY & ~R },
 	{ SCMP_SYS(mprotect), ANY & ~R },
@@ -179,15 +179,21 @@ static const struct {
 #define IS(n, value)		{ n, SCMP_CMP_EQ, (value), 0 }
 #define TYPE_IS(type)		{ 1, SCMP_CMP_MASKED_EQ, \
 				    0xffffffffu & ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC), (type) }
+/* The socket of one client or server, and never what all workers share: shut,
+ * connected to nobody (AF_UNSPEC) or changed by one, it would be so for all. */
+#define ITS_OWN		NO_FLAG(0, 0xffffffffu & ~(DESCRIPTOR_SHARED - 1u))
 #define FCNTL(call) \
-	{ call, W | K, 2, { IS(1, F_SETFL), NO_FLAG(2, O_ASYNC) } }, \
+	{ call, W, 3, { ITS_OWN, IS(1, F_SETFL), NO_FLAG(2, O_ASYNC) } }, \
+	{ call, K, 2, { IS(1, F_SETFL), NO_FLAG(2, O_ASYNC) } }, \
 	{ call, R, 1, { IS(1, F_SETFL) } }, \
 	{ call, R, 1, { IS(1, F_GETFL) } }, \
 	{ call, R, 1, { IS(1, F_SETFD) } }, \
-	{ call, W, 1, { IS(1, F_SETPIPE_SZ) } }, \
+	{ call, W, 2, { ITS_OWN, IS(1, F_SETPIPE_SZ) } }, \
 	{ call, W, 1, { IS(1, F_GETPIPE_SZ) } }
-#define TCP_OPTION(name)	{ SCMP_SYS(setsockopt), W, 2, { IS(1, IPPROTO_TCP), IS(2, name) } }
-#define SOCKET_OPTION(name)	{ SCMP_SYS(setsockopt), W | S, 2, { IS(1, SOL_SOCKET), IS(2, name) } }
+#define TCP_OPTION(name) \
+	{ SCMP_SYS(setsockopt), W, 3, { ITS_OWN, IS(1, IPPROTO_TCP), IS(2, name) } }
+#define SOCKET_OPTION(name) \
+	{ SCMP_SYS(setsockopt), W | S, 3, { ITS_OWN, IS(1, SOL_SOCKET), IS(2, name) } }
 
 /* Stands in a compiled filter for the process that loads it. */
 #define OWN_PID		0x7e57ed01u
@@ -200,6 +206,9 @@ static const struct {
 	unsigned n;
 	struct scmp_arg_cmp arg[3];
 } limited[] = {
+	{ SCMP_SYS(shutdown), W | S, 1, { ITS_OWN } },
+	{ SCMP_SYS(connect), W, 1, { ITS_OWN } },
+	{ SCMP_SYS(splice), W, 1, { ITS_OWN } },	/* bulk */
 	/* MSG_FASTOPEN is a connect that Landlock may not see */
 	{ SCMP_SYS(sendto), W | S | C | K | R, 1, { NO_FLAG(3, MSG_FASTOPEN) } },
 	{ SCMP_SYS(sendmsg), W | Y | U | R, 1, { NO_FLAG(2, MSG_FASTOPEN) } },
@@ -243,8 +252,11 @@ static const struct {
 #endif
 #ifdef __i386__
 	/* the C library's one way to sockets, of which no filter sees more than
-	 * the first number: any kind of socket is let through, and any flag */
+	 * the first number: any kind of socket is let through, any flag, and what
+	 * all workers share is not held apart */
 	{ SCMP_SYS(socketcall), W | C | Y | U | R, 1, { IS(0, SYS_SOCKET) } },
+	{ SCMP_SYS(socketcall), W, 1, { IS(0, SYS_CONNECT) } },
+	{ SCMP_SYS(socketcall), W | S, 1, { IS(0, SYS_SHUTDOWN) } },
 	{ SCMP_SYS(socketcall), W | S | C | K | R, 1, { IS(0, SYS_SENDTO) } },
 	{ SCMP_SYS(socketcall), W | S | C | K | R, 1, { IS(0, SYS_SEND) } },
 	{ SCMP_SYS(socketcall), W | S | C | K | R, 1, { IS(0, SYS_RECV) } },

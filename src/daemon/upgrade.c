@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "daemon/children.h"
 #include "daemon/detach.h"
@@ -259,7 +260,7 @@ upgrade_inherit(struct master *m)
 	for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
 		take_line(m, line, &shared_fd);
 	for (i = 0; i < nsockets; i++)
-		fcntl(sockets[i].fd, F_SETFD, FD_CLOEXEC);
+		sockets[i].fd = descriptor_share(sockets[i].fd);
 	if (m->control_fd >= 0)
 		fcntl(m->control_fd, F_SETFD, FD_CLOEXEC);
 	if (real_stderr >= 0)

@@ -30,6 +30,8 @@ cluster "one" {
 }
 ''' % PASSWORD
 
+SHARED = 32     # as base/descriptor.h says
+
 # A process by its title; what stands behind its descriptors from 3 on.
 KINDS = {
     'idle https': ['log', 'event', 'event', 'tcp'],
@@ -172,6 +174,24 @@ def test_only_the_descriptors_it_needs():
         for fd in 0, 1:
             equal(os.readlink('/proc/%d/fd/%d' % (pid, fd)), '/dev/null',
                   'descriptor %d of the %s' % (fd, kind))
+
+
+def test_what_workers_share_stands_apart():
+    """From SHARED on, where the filter lets nobody change it; their own below,
+    as a new executable has it too."""
+    need_root()
+    daemon = Durward(CONF, server=EchoBackend().port)
+    for which in 'first', 'new':
+        idle = [pid for pid, title in daemon.processes().items() if ' idle ' in title]
+        check(idle, 'nobody is idle')
+        for pid in idle:
+            numbers = sorted(map(int, os.listdir('/proc/%d/fd' % pid)))
+            check(all(n < 3 or n >= SHARED for n in numbers), 'of the %s: %s', which, numbers)
+            with open('/proc/%d/limits' % pid) as f:
+                most = re.search(r'Max open files\s+(\d+)\s+(\d+)', f.read())
+            equal(most.groups(), (str(SHARED), str(SHARED)), 'descriptors it may have')
+        if which == 'first':
+            daemon.renew()
 
 
 def memory(pid):

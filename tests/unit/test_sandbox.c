@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -29,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "daemon/sandbox.h"
 #include "daemon/sandbox_landlock.h"
 
@@ -47,6 +49,8 @@ static const bool is_strict = true;
 static struct sandbox sandbox;
 static uint16_t open_port, closed_port;	/* both listen; one is allowed */
 static int outside;			/* a file that was open before */
+static int common, common_event;	/* as all workers have them */
+static int of_its_own;			/* a client's socket */
 static void *shared;			/* memory that others have as well */
 
 /* --- what is tried: 0 it went, or errno ------------------------------------------ */
@@ -228,6 +232,75 @@ give_memory_back(void)
 }
 
 static int
+shut_common(void)
+{
+	return result(shutdown(common, SHUT_RDWR));
+}
+
+static int
+shut_its_own(void)
+{
+	return result(shutdown(of_its_own, SHUT_RDWR));
+}
+
+/* To nobody: a listening socket listens no more. */
+static int
+connect_common(void)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	return result(connect(common, &nobody, sizeof(nobody)));
+}
+
+static int
+unblock_common(void)
+{
+	return result(fcntl(common, F_SETFL, O_NONBLOCK));
+}
+
+static int
+unblock_its_own(void)
+{
+	return result(fcntl(of_its_own, F_SETFL, O_NONBLOCK));
+}
+
+static int
+tune_common(void)
+{
+	struct timeval soon = { 0, 1 };
+
+	return result(setsockopt(common, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)));
+}
+
+static int
+tune_its_own(void)
+{
+	struct timeval soon = { 0, 1 };
+
+	return result(setsockopt(of_its_own, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)));
+}
+
+/* A word that was meant for another one. */
+static int
+read_common(void)
+{
+	uint64_t count;
+
+	return result(read(common_event, &count, sizeof(count)));
+}
+
+static int
+splice_common(void)
+{
+	int into[2];
+
+	if (pipe2(into, O_CLOEXEC) != 0)
+		return errno;
+	/* some kernels can, some cannot: nothing may be asked of it */
+	return splice(common_event, NULL, into[1], NULL, 8, 0) < 0 && errno != EINVAL ? errno : 0;
+}
+
+static int
 write_more(void)
 {
 	return result(write(outside, "x", 1));
@@ -277,8 +350,8 @@ from_inside(const struct sandbox *sb, enum sandbox_kind kind, int (*attempt)(voi
 	return r;
 }
 
-static uint16_t
-listen_somewhere(void)
+static int
+listening(uint16_t *port)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(any);
@@ -288,17 +361,24 @@ listen_somewhere(void)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&any, len), 0);
 	ck_assert_int_eq(listen(fd, 64), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&any, &len), 0);
-	return ntohs(any.sin_port);
+	*port = ntohs(any.sin_port);
+	return fd;
 }
 
 static void
 prepare(void)
 {
 	char path[] = "/tmp/durward-test-sandbox.XXXXXX";
+	int pair[2];
 
 	ck_assert_int_eq(sandbox_prepare(&sandbox, getpwnam("nobody")->pw_uid, 65534), 0);
-	open_port = listen_somewhere();
-	closed_port = listen_somewhere();
+	common = descriptor_share(listening(&open_port));
+	ck_assert_int_ge(common, DESCRIPTOR_SHARED);
+	ck_assert_int_ge(listening(&closed_port), 0);
+	common_event = descriptor_share(eventfd(SANDBOX_KINDS, EFD_SEMAPHORE));
+	ck_assert_int_ge(common_event, DESCRIPTOR_SHARED);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	of_its_own = pair[0];
 	ck_assert_int_ge(outside = mkstemp(path), 0);
 	unlink(path);
 	/* to be written, for older kernels empty no other */
@@ -318,11 +398,13 @@ prepare(void)
 #define R	(1u << SANDBOX_RESOLVER)
 #define ALL	(W | S | C | K | F | Y | U | R)
 
-/* Who makes sockets, where no filter sees of which kind. */
+/* Who makes sockets, where no filter sees of which kind, nor which one is meant. */
 #ifdef __i386__
 #define ANY_SOCKET	(W | C | Y | U | R)
+#define ANY_NUMBER(who)	((who) & (W | S))
 #else
 #define ANY_SOCKET	0u
+#define ANY_NUMBER(who)	0u
 #endif
 
 static const struct attempt {
@@ -356,6 +438,15 @@ static const struct attempt {
 	{ "make memory executable", make_executable, R, 0, false, 0 },
 	{ "give memory back", give_memory_back, ALL, 0, false, 0 },
 	{ "empty shared memory", empty_shared_memory, C | K | R, 0, false, 0 },
+	{ "shut what all share", shut_common, ANY_NUMBER(W | S), 0, false, 0 },
+	{ "connect what all share", connect_common, C | Y | U | R | ANY_NUMBER(W), 0, false, 0 },
+	{ "unblock what all share", unblock_common, K | R, 0, false, 0 },
+	{ "tune what all share", tune_common, R | ANY_NUMBER(W | S), 0, false, 0 },
+	{ "read what all share", read_common, C | K | F | Y | U | R, 0, false, 0 },
+	{ "splice what all share", splice_common, 0, 0, false, 0 },
+	{ "shut its own", shut_its_own, W | S, 0, false, 0 },
+	{ "unblock its own", unblock_its_own, W | K | R, 0, false, 0 },
+	{ "tune its own", tune_its_own, W | S | R, 0, false, 0 },
 };
 
 static const char *const kind_name[SANDBOX_KINDS] = {
