@@ -133,7 +133,8 @@ def test_a_byte_at_a_time():
     def script(c):
         for b in b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' + up:
             c.sock.sendall(bytes([b]))
-        c.recv()
+        while not server.bytes().endswith(up) and c.recv():
+            pass
     daemon, server = start(script, Raw)
     c = client(daemon)
     for b in CHUNKED + up:
