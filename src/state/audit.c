@@ -73,6 +73,10 @@ sum_up(struct view *v, const struct still *w)
 		return;
 	if (w->state == WORKER_STARTING || w->state == WORKER_IDLE)
 		add(v, AT_IDLE, SHARED_POOLS, w->pool);
+	/* it holds nothing, whatever was scribbled there: what nobody holds nobody
+	 * would give back, and no client would be served again */
+	if (!worker_has_client(w->state) || w->state > WORKER_KEEPALIVE)
+		return;
 	if (w->holds & HOLDS_PERMIT)
 		v->sum[AT_CONNECTIONS]++;
 	if (w->holds & HOLDS_WAIT)

@@ -168,6 +168,29 @@ START_TEST(indexes_are_not_believed)
 }
 END_TEST
 
+/* Nor does an idle one hold anything, or one in a state that there is not. */
+START_TEST(what_cannot_be_held_is_not_counted)
+{
+	static const uint32_t states[] = { WORKER_IDLE, WORKER_STARTING, WORKER_KEEPALIVE + 1, UINT32_MAX };
+	struct worker_slot *other;
+
+	start();
+	other = worker + 1;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		atomic_store(&other->state, states[i]);
+		atomic_store(&other->holds, UINT32_MAX);
+		atomic_store(&other->backend, 0);
+		atomic_store(&other->server, 1);
+		atomic_store(gauge_of(CONNECTIONS), INT32_MAX);
+		for (int k = 0; k < 3; k++)
+			audit_look(&audit, &state.shared);
+		ck_assert_int_eq(count_of(IDLE), states[i] <= WORKER_IDLE);
+		for (int k = 0; k < KINDS; k++)
+			ck_assert_msg(k == IDLE || count_of(k) == 1, "count %d is %d", k, count_of(k));
+	}
+}
+END_TEST
+
 START_TEST(while_something_moves_there_is_no_finding)
 {
 	enum audit_verdict verdict = AUDIT_OFF;
@@ -207,6 +230,7 @@ main(void)
 	tcase_add_loop_test(tc, another_difference_is_another_finding, 0, KINDS);
 	tcase_add_test(tc, more_than_it_can_remember);
 	tcase_add_test(tc, indexes_are_not_believed);
+	tcase_add_test(tc, what_cannot_be_held_is_not_counted);
 	tcase_add_test(tc, while_something_moves_there_is_no_finding);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
