@@ -5,7 +5,8 @@
 # with the network, and some 2 GB in TMPDIR.
 #
 # What apt fetches is kept in DURWARD_CACHE (/var/cache/durward-check), and
-# those who share one take turns; DURWARD_MIRROR is where debootstrap fetches.
+# those who share one take turns; DURWARD_MIRROR is where debootstrap fetches,
+# DURWARD_ARCH for which machine (i386 runs on amd64), if not this one.
 
 skip() {
 	echo "skip: $*"
@@ -75,9 +76,10 @@ not_inside() {
 }
 
 make_system() {
-	say "a Debian $suite in $root"
+	say "a Debian $suite${DURWARD_ARCH:+ ($DURWARD_ARCH)} in $root"
 	mkdir -p "$cache/base" "$cache/archives/partial"
-	debootstrap --variant=minbase --cache-dir="$cache/base" "$suite" "$root" \
+	debootstrap --variant=minbase ${DURWARD_ARCH:+"--arch=$DURWARD_ARCH"} \
+	    --cache-dir="$cache/base" "$suite" "$root" \
 	    "${DURWARD_MIRROR:-http://deb.debian.org/debian}" >"$dir/log" 2>&1 || {
 		tail -n 20 "$dir/log"
 		exit 1
