@@ -69,27 +69,25 @@ add(struct view *v, uint32_t first, uint32_t n, int64_t at)
 static void
 sum_up(struct view *v, const struct still *w)
 {
+	uint32_t holds = worker_holds(w->state, w->holds);
+
 	if (w->pid == 0)
 		return;
 	if (w->state == WORKER_STARTING || w->state == WORKER_IDLE)
 		add(v, AT_IDLE, SHARED_POOLS, w->pool);
-	/* it holds nothing, whatever was scribbled there: what nobody holds nobody
-	 * would give back, and no client would be served again */
-	if (!worker_has_client(w->state) || w->state > WORKER_KEEPALIVE)
-		return;
-	if (w->holds & HOLDS_PERMIT)
+	if (holds & HOLDS_PERMIT)
 		v->sum[AT_CONNECTIONS]++;
-	if (w->holds & HOLDS_WAIT)
+	if (holds & HOLDS_WAIT)
 		v->sum[AT_PERMIT_WAITERS]++;
-	if (w->holds & HOLDS_LISTENER)
+	if (holds & HOLDS_LISTENER)
 		add(v, AT_LISTENER, SHARED_LISTENERS, w->listener);
-	if (w->holds & HOLDS_SOURCE)
+	if (holds & HOLDS_SOURCE)
 		add(v, AT_SOURCE, SOURCES_CELLS, w->source);
-	if (w->holds & HOLDS_BACKEND)
+	if (holds & HOLDS_BACKEND)
 		add(v, AT_BACKEND, SHARED_BACKENDS, w->backend);
-	if (w->holds & HOLDS_SERVER)
+	if (holds & HOLDS_SERVER)
 		add(v, AT_SERVER, SHARED_SERVERS, w->server);
-	if (w->holds & HOLDS_QUEUE) {
+	if (holds & HOLDS_QUEUE) {
 		add(v, AT_QUEUED, SHARED_BACKENDS, w->backend);
 		add(v, AT_WAITERS, SHARED_BACKENDS, w->backend);
 	}

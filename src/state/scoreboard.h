@@ -80,6 +80,14 @@ worker_has_client(uint32_t state)
 	return state > WORKER_IDLE;
 }
 
+/* What a slot in this state can hold.  Without a client that is nothing, whatever
+ * was scribbled there: nobody would give it back. */
+static inline uint32_t
+worker_holds(uint32_t state, uint32_t holds)
+{
+	return worker_has_client(state) && state <= WORKER_KEEPALIVE ? holds : 0;
+}
+
 /* For the worker: it has this now; it gives this back (false: it had it not). */
 static inline void
 scoreboard_hold(struct worker_slot *w, uint32_t what)

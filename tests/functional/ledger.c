@@ -94,7 +94,8 @@ print_held(const struct shared *s)
 
 	for (i = 0; i < n; i++) {
 		const struct worker_slot *w = &s->worker[i];
-		uint32_t state = atomic_load(&w->state), holds = atomic_load(&w->holds);
+		uint32_t state = atomic_load(&w->state);
+		uint32_t holds = worker_holds(state, atomic_load(&w->holds));
 
 		if (atomic_load(&s->post[i].pid) == 0)
 			continue;

@@ -29,6 +29,10 @@ class Network6(PairNetwork):
                                  ('neighbour', NEAR6)):
             for address in addresses:
                 self.ip(short, 'address add %s/64 dev eth0 nodad' % address)
+        # no advertisement leaves before: the other machine would think it is alone
+        wait_for(lambda: not any('tentative' in self.ip(short, '-6 address show')
+                                 for short in ('lb1', 'lb2')), 10,
+                 'the link-local addresses')
 
 
 class Keepalived6(Keepalived):
@@ -62,10 +66,10 @@ class Pair6:
         self.settle()
 
     def settle(self):
-        wait_for(lambda: self.one.holds(FRONT6) and not self.two.holds(FRONT6),
-                 20, 'the first machine to have the address', 0.1)
-        wait_for(lambda: self.one.holds(pair.FRONT) and
-                 self.two.holds(pair.BACK), 20, 'those of IPv4', 0.1)
+        def settled():
+            return (self.one.holds(pair.FRONT) and self.two.holds(pair.BACK) and
+                    self.one.holds(FRONT6) and not self.two.holds(FRONT6))
+        wait_for(settled, 20, 'each machine to have its own addresses', 0.1)
 
     def servers(self):
         with self.network.inside('neighbour'):
