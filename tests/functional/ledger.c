@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,8 @@ static void
 print_gauges(const struct shared *s)
 {
 	unsigned i, n, sources = 0, places = 0, pools = 0;
-	int idle = 0, queued = 0, waiters = 0, listeners = 0, backends = 0, servers = 0;
+	/* of counts that may have been scribbled on */
+	int64_t idle = 0, queued = 0, waiters = 0, listeners = 0, backends = 0, servers = 0;
 
 	for (i = 0; i < SHARED_POOLS; i++) {
 		pools += atomic_load(&s->pool[i].used);
@@ -71,9 +73,10 @@ print_gauges(const struct shared *s)
 		places += sources_held(s->sources, i) != 0;
 		sources += sources_held(s->sources, i);
 	}
-	printf("\"pools\": %u, \"idle\": %d, \"connections\": %d, \"permit_waiters\": %d, "
-	    "\"listeners\": %d, \"backends\": %d, \"queued\": %d, \"waiters\": %d, \"servers\": %d, "
-	    "\"sources\": %u, \"source_places\": %u", pools, idle, atomic_load(&s->use->connections),
+	printf("\"pools\": %u, \"idle\": %" PRId64 ", \"connections\": %d, \"permit_waiters\": %d, "
+	    "\"listeners\": %" PRId64 ", \"backends\": %" PRId64 ", \"queued\": %" PRId64 ", "
+	    "\"waiters\": %" PRId64 ", \"servers\": %" PRId64 ", \"sources\": %u, "
+	    "\"source_places\": %u", pools, idle, atomic_load(&s->use->connections),
 	    atomic_load(&s->use->permit_waiters), listeners, backends, queued, waiters, servers,
 	    sources, places);
 }
