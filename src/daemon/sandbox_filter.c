@@ -67,6 +67,7 @@ static const struct {
 	{ SCMP_SYS(close), ANY },
 	{ SCMP_SYS(getsockname), W | R },	/* PROXY headers */
 	{ SCMP_SYS(accept4), W | S | K },
+	{ SCMP_SYS(accept), W | S | K },	/* musl tries it where a socket listens no more */
 	{ SCMP_SYS(connect), C | Y | U | R },
 	{ SCMP_SYS(pipe2), W },			/* the pipe for it */
 	{ SCMP_SYS(epoll_ctl), C },
