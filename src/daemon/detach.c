@@ -67,6 +67,16 @@ detach_child(void)
 }
 
 void
+detach_worker(void)
+{
+#ifdef WITH_SANITIZERS
+	detach_child();
+#else
+	dup2(STDIN_FILENO, STDERR_FILENO);
+#endif
+}
+
+void
 detach_done(int fd)
 {
 	dup2(STDIN_FILENO, STDERR_FILENO);

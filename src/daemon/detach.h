@@ -16,6 +16,10 @@ void detach_stdio(void);
  * $(...)) would wait for the last worker. */
 void detach_child(void);
 
+/* In a worker: of a foreground run's stderr too, which others write to; a client may
+ * not get hold of it.  (With sanitizers it stays, for their reports.) */
+void detach_worker(void);
+
 /* Tell the waiting parent that all is well, and let go of the terminal. */
 void detach_done(int fd);
 

@@ -57,7 +57,7 @@ open_unix(const char *path)
 			close(probe);
 		unlink(path);
 	}
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+	if ((fd = descriptor_share(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))) < 0)
 		return -1;
 	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) != 0) {
 		int saved = errno;
@@ -82,11 +82,11 @@ open_tcp(const struct conf_bind *b)
 		memset(a.ip, 0, sizeof(a.ip));
 	}
 	len = addr_to_sockaddr(&a, &ss);
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = descriptor_share(socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	if (fd < 0 && b->any && errno == EAFNOSUPPORT) {	/* no IPv6 on this machine */
 		a.family = ADDR_IPV4;
 		len = addr_to_sockaddr(&a, &ss);
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		fd = descriptor_share(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	}
 	if (fd < 0)
 		return -1;
@@ -137,7 +137,7 @@ listener_open(const struct conf *c, const struct conf_listener *l, const struct 
 		said = true;
 		poll(NULL, 0, 20);
 	}
-	if ((fd = descriptor_share(fd)) >= 0)
+	if (fd >= 0)
 		listener_tune(fd, c, l, b);
 	return fd;
 }

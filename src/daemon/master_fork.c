@@ -68,7 +68,7 @@ worker_child(struct master *m, const struct pool *p, uint32_t slot, pid_t master
 	    m->sandbox.empty_dir };
 
 	child_begin(keep, 5);
-	detach_child();
+	detach_worker();
 	memset(&proxy, 0, sizeof(proxy));
 	proxy.conf = m->gen->conf;
 	proxy.route = m->gen->route;

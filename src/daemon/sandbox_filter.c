@@ -181,8 +181,10 @@ static const struct {
 #define TYPE_IS(type)		{ 1, SCMP_CMP_MASKED_EQ, \
 				    0xffffffffu & ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC), (type) }
 /* The socket of one client or server, and never what all workers share: shut,
- * connected to nobody (AF_UNSPEC) or changed by one, it would be so for all. */
-#define ITS_OWN		NO_FLAG(0, 0xffffffffu & ~(DESCRIPTOR_SHARED - 1u))
+ * connected to nobody (AF_UNSPEC) or changed by one, it would be so for all.  (0 to 2
+ * are /dev/null.  No descriptor, -1, counts as shared: it kills.) */
+#define OWN(n)		NO_FLAG(n, 0xffffffffu & ~(DESCRIPTOR_SHARED - 1u))
+#define ITS_OWN		OWN(0)
 #define FCNTL(call) \
 	{ call, W, 3, { ITS_OWN, IS(1, F_SETFL), NO_FLAG(2, O_ASYNC) } }, \
 	{ call, K, 2, { IS(1, F_SETFL), NO_FLAG(2, O_ASYNC) } }, \
@@ -190,7 +192,7 @@ static const struct {
 	{ call, R, 1, { IS(1, F_GETFL) } }, \
 	{ call, R, 1, { IS(1, F_SETFD) } }, \
 	{ call, W, 2, { ITS_OWN, IS(1, F_SETPIPE_SZ) } }, \
-	{ call, W, 1, { IS(1, F_GETPIPE_SZ) } }
+	{ call, W, 2, { ITS_OWN, IS(1, F_GETPIPE_SZ) } }
 #define TCP_OPTION(name) \
 	{ SCMP_SYS(setsockopt), W, 3, { ITS_OWN, IS(1, IPPROTO_TCP), IS(2, name) } }
 #define SOCKET_OPTION(name) \
@@ -209,7 +211,8 @@ static const struct {
 } limited[] = {
 	{ SCMP_SYS(shutdown), W | S, 1, { ITS_OWN } },
 	{ SCMP_SYS(connect), W, 1, { ITS_OWN } },
-	{ SCMP_SYS(splice), W, 1, { ITS_OWN } },	/* bulk */
+	/* bulk; into the log's pipe, one byte would take a whole page of it */
+	{ SCMP_SYS(splice), W, 2, { ITS_OWN, OWN(2) } },
 	/* MSG_FASTOPEN is a connect that Landlock may not see */
 	{ SCMP_SYS(sendto), W | S | C | K | R, 1, { NO_FLAG(3, MSG_FASTOPEN) } },
 	{ SCMP_SYS(sendmsg), W | Y | U | R, 1, { NO_FLAG(2, MSG_FASTOPEN) } },

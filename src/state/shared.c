@@ -212,7 +212,7 @@ void
 shared_bury_worker(struct shared *s, unsigned worker)
 {
 	struct worker_slot *w = &s->worker[worker];
-	uint32_t holds = atomic_exchange(&w->holds, 0);
+	uint32_t holds = worker_holds(atomic_load(&w->state), atomic_exchange(&w->holds, 0));
 	uint64_t in = atomic_exchange(&w->bytes_in, 0), out = atomic_exchange(&w->bytes_out, 0);
 	int32_t b = atomic_load(&w->backend), v = atomic_load(&w->server);
 	uint32_t l = s->post[worker].listener;

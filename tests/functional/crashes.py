@@ -106,6 +106,9 @@ def test_a_crash_is_told_in_full():
     equal(exchange(client.s, b'x' * 1000, 1000), b'x' * 1000)
     port = client.s.getsockname()[1]
     total = len(HELLO) + 1000
+    # it writes down what it sent once it is sent
+    wait_for(lambda: [(r['bytes_in'], r['bytes_out']) for r in daemon.json('connections')] ==
+             [(total, total)], 10, 'it to have counted all')
     client.kill_worker(signal.SIGBUS)
     daemon.wait_log(r'worker \d+ of https was killed by signal 7 \(Bus error\) '
                     r'while relaying %s:%d %s: %d bytes in, %d out' %

@@ -49,7 +49,7 @@ static const bool is_strict = true;
 static struct sandbox sandbox;
 static uint16_t open_port, closed_port;	/* both listen; one is allowed */
 static int outside;			/* a file that was open before */
-static int common, common_event;	/* as all workers have them */
+static int common, common_event, common_pipe;	/* as all workers have them */
 static int of_its_own;			/* a client's socket */
 static void *shared;			/* memory that others have as well */
 
@@ -300,6 +300,37 @@ splice_common(void)
 	return splice(common_event, NULL, into[1], NULL, 8, 0) < 0 && errno != EINVAL ? errno : 0;
 }
 
+/* What the relay does where pipes are rationed. */
+static int
+resize_its_own_pipe(void)
+{
+	int own[2];
+
+	if (pipe2(own, O_CLOEXEC) != 0 || fcntl(own[1], F_GETPIPE_SZ) < 0)
+		return errno;
+	return result(fcntl(own[1], F_SETPIPE_SZ, 8192));
+}
+
+static int
+splice_into_common(void)
+{
+	int from[2];
+
+	if (pipe2(from, O_CLOEXEC) != 0 || write(from[1], "x", 1) != 1)
+		return errno;
+	return result(splice(from[0], NULL, common_pipe, NULL, 1, 0));
+}
+
+static int
+splice_its_own(void)
+{
+	int from[2], to[2];
+
+	if (pipe2(from, O_CLOEXEC) != 0 || pipe2(to, O_CLOEXEC) != 0 || write(from[1], "x", 1) != 1)
+		return errno;
+	return result(splice(from[0], NULL, to[1], NULL, 1, 0));
+}
+
 static int
 write_more(void)
 {
@@ -377,6 +408,8 @@ prepare(void)
 	ck_assert_int_ge(listening(&closed_port), 0);
 	common_event = descriptor_share(eventfd(SANDBOX_KINDS, EFD_SEMAPHORE));
 	ck_assert_int_ge(common_event, DESCRIPTOR_SHARED);
+	ck_assert_int_eq(pipe(pair), 0);
+	ck_assert_int_ge(common_pipe = descriptor_share(pair[1]), DESCRIPTOR_SHARED);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	of_its_own = pair[0];
 	ck_assert_int_ge(outside = mkstemp(path), 0);
@@ -444,6 +477,9 @@ static const struct attempt {
 	{ "tune what all share", tune_common, R | ANY_NUMBER(W | S), 0, false, 0 },
 	{ "read what all share", read_common, C | K | F | Y | U | R, 0, false, 0 },
 	{ "splice what all share", splice_common, 0, 0, false, 0 },
+	{ "splice into what all share", splice_into_common, 0, 0, false, 0 },
+	{ "splice its own", splice_its_own, W, 0, false, 0 },
+	{ "resize its own pipe", resize_its_own_pipe, W, 0, false, 0 },
 	{ "shut its own", shut_its_own, W | S, 0, false, 0 },
 	{ "unblock its own", unblock_its_own, W | K | R, 0, false, 0 },
 	{ "tune its own", tune_its_own, W | S | R, 0, false, 0 },

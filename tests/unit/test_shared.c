@@ -334,6 +334,7 @@ START_TEST(the_dead_give_back_exactly_what_they_held)
 	ck_assert(addr_parse_ip("192.0.2.1", &client));
 	at = shared_take_worker(&state.shared);
 	w = &state.shared.worker[at];
+	atomic_store(&w->state, WORKER_RELAYING);
 	state.shared.post[at].listener = state.map->listener[0];
 	atomic_store(&w->backend, (int32_t)state.map->backend[0]);
 	atomic_store(&w->server, (int32_t)state.map->server[0][1]);
@@ -430,6 +431,26 @@ START_TEST(texts_are_whole_whenever_their_writer_stopped)
 		scoreboard_text(w, &got, host);
 		ck_assert_str_eq(host, name);
 		ck_assert(memcmp(&got, &client, sizeof(got)) == 0);
+	}
+}
+END_TEST
+
+/* What was scribbled into an idle worker's slot is nobody's loss. */
+START_TEST(an_idle_one_gives_nothing_back)
+{
+	static const uint32_t states[] = { WORKER_STARTING, WORKER_IDLE, WORKER_KEEPALIVE + 1 };
+	struct worker_slot *w;
+	int at;
+
+	state_help_start(&state, first);
+	for (int i = 0; i < COUNT(states); i++) {
+		at = shared_take_worker(&state.shared);
+		w = &state.shared.worker[at];
+		atomic_store(&w->state, states[i]);
+		atomic_store(&w->holds, UINT32_MAX);
+		atomic_store(&state.shared.use->connections, 2);
+		shared_bury_worker(&state.shared, (unsigned)at);
+		ck_assert_int_eq(atomic_load(&state.shared.use->connections), 2);
 	}
 }
 END_TEST
@@ -602,6 +623,7 @@ main(void)
 	tcase_add_test(t, worker_slots_are_clean_and_used_again);
 	tcase_add_test(t, texts_are_whole_whenever_their_writer_stopped);
 	tcase_add_test(t, the_lowest_worker_slot_is_taken);
+	tcase_add_test(t, an_idle_one_gives_nothing_back);
 	tcase_add_test(t, worker_slots_end_somewhere);
 	tcase_add_test(t, a_segment_can_be_taken_over);
 	tcase_add_test(t, the_two_parts_share_no_page);
