@@ -198,6 +198,7 @@ worker_run(struct worker *w)
 	}
 	session_http_close();
 	atomic_fetch_sub_explicit(&p->pool_use->idle, 1, memory_order_relaxed);
+	/* it held nothing while it was idle, and WAITING might */
 	atomic_store_explicit(&p->slot->holds, 0, memory_order_relaxed);
 	atomic_store_explicit(&p->slot->state, WORKER_WAITING, memory_order_relaxed);
 	return p->stop != PROXY_GO_ON ? EX_OK : EX_TEMPFAIL;

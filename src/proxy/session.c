@@ -326,7 +326,8 @@ session_begin(struct session *s, struct proxy *p, int fd, const struct addr *pee
 	p->server_fd = -1;
 	s->accept_us = clock_us();
 	s->accept_wall_ms = clock_wall_ms();
-	atomic_store_explicit(&w->holds, 0, memory_order_relaxed);	/* should be, and is now */
+	/* an idle one holds nothing, whatever was scribbled there */
+	atomic_store_explicit(&w->holds, 0, memory_order_relaxed);
 	atomic_store_explicit(&w->since_ms, s->accept_us / 1000, memory_order_relaxed);
 	atomic_store_explicit(&w->last_ms, s->accept_us / 1000, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_in, 0, memory_order_relaxed);

@@ -195,6 +195,40 @@ def put(data, mode=0o755):
     return spoil
 
 
+# Stands before the new executable: hands on the sockets as one of before had them.
+LOW = '''#!%s
+import os
+said, low = os.environ['DURWARD_UPGRADE'].split('\\n'), 20
+for i, line in enumerate(said):
+    if line.startswith('socket='):
+        fd, address = line[7:].split('=', 1)
+        os.dup2(int(fd), low)
+        os.close(int(fd))
+        said[i] = 'socket=%%d=%%s' %% (low, address)
+        low += 1
+os.environ['DURWARD_UPGRADE'] = '\\n'.join(said)
+os.execv('%s', %r + __import__('sys').argv[1:])
+'''
+
+
+def test_sockets_of_an_older_one_are_moved():
+    """To where a worker's filter knows them as everybody's."""
+    binary = own_binary()
+    daemon, _, _ = start(binary)
+    held = opened(daemon.port('https'))
+    os.unlink(binary)
+    put((LOW % (sys.executable, DURWARD, [DURWARD])).encode())(binary)
+    daemon.renew()
+    opened(daemon.port('https')).close()
+    equal(exchange(held, b'still', 5), b'still')
+    held.close()
+    idle = daemon.workers('^durward: idle https')
+    check(idle, 'nobody is idle')
+    for pid in idle:
+        numbers = sorted(map(int, os.listdir('/proc/%d/fd' % pid)))
+        check(all(n < 3 or n >= 32 for n in numbers), 'descriptors %s', numbers)
+
+
 def test_term_to_the_old_master_leaves_the_new_one_alone():
     daemon, _, _ = start(own_binary())
     held = opened(daemon.port('https'))
