@@ -43,7 +43,8 @@ finish(struct probe *p, enum health_result result, const char *info)
 		probe_https_ops->close(p->tls);
 	p->tls = NULL;
 	if (p->fd >= 0) {
-		discard(p->fd);
+		if (!p->drained)
+			discard(p->fd);
 		close(p->fd);
 	}
 	p->fd = -1;
@@ -258,6 +259,28 @@ probe_write(struct probe *p)
 	return -1;
 }
 
+/* Of a TLS answer only the first bytes count; the others come off the socket with
+ * them, or closing it would be a reset. */
+static ssize_t
+receive(struct probe *p)
+{
+	size_t room = sizeof(p->in) - 1 - p->in_len, size = room;
+	char answer[16384], *to = p->in + p->in_len;
+	ssize_t n;
+
+	if (p->check->type == CONF_CHECK_TLS) {
+		to = answer;
+		size = sizeof(answer);
+	}
+	n = recv(p->fd, to, size, MSG_DONTWAIT);
+	p->drained = n < (ssize_t)size;
+	if (n > 0 && to == answer) {
+		n = (size_t)n < room ? n : (ssize_t)room;
+		memcpy(p->in + p->in_len, answer, (size_t)n);
+	}
+	return n;
+}
+
 static ssize_t
 probe_read(struct probe *p)
 {
@@ -265,7 +288,7 @@ probe_read(struct probe *p)
 	ssize_t n;
 
 	if (p->tls == NULL) {
-		n = recv(p->fd, p->in + p->in_len, sizeof(p->in) - 1 - p->in_len, MSG_DONTWAIT);
+		n = receive(p);
 		if (n == 0)
 			return -2;
 		return n > 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : -1;
@@ -416,11 +439,12 @@ probe_start(struct probe *p, const struct addr *a)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, &ss);
-	int on = 1;
+	int on = 1, off = 0;
 
 	p->started_us = clock_us();
 	p->out_len = p->out_sent = p->in_len = 0;
 	p->code = 0;
+	p->drained = false;
 	p->tls = NULL;
 	p->phase = PROBE_CONNECTING;
 	p->fd = -1;
@@ -432,6 +456,8 @@ probe_start(struct probe *p, const struct addr *a)
 		    strerror(errno));
 	if (p->proxy != CONF_PROXY_OFF)		/* two writes, and no wait between them */
 		setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (p->check->type != CONF_CHECK_TCP)	/* the handshake's last ACK goes with the question */
+		setsockopt(p->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 	if (connect(p->fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
 		return fail_errno(p, errno);
 	return true;

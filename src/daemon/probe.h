@@ -31,6 +31,7 @@ struct probe {
 	size_t out_len, out_sent;
 	char in[256];
 	size_t in_len;
+	bool drained;			/* the last read left nothing behind */
 	void *tls;			/* "https" */
 
 	/* how it ended */

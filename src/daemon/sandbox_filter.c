@@ -237,6 +237,7 @@ static const struct {
 	TCP_OPTION(TCP_KEEPINTVL),
 	TCP_OPTION(TCP_KEEPCNT),
 	{ SCMP_SYS(setsockopt), C, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY) } },
+	{ SCMP_SYS(setsockopt), C, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_QUICKACK) } },
 	{ SCMP_SYS(getsockopt), W | S | C | R, 2, { IS(1, SOL_SOCKET), IS(2, SO_ERROR) } },
 	/* does a quiet peer owe us an answer */
 	{ SCMP_SYS(getsockopt), W, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_INFO) } },
