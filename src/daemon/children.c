@@ -4,15 +4,16 @@
 #include "daemon/children.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 /* Open addressing by pid; a place that was left is marked, and swept away
- * when the table is built anew. */
+ * when the table is built anew.  No child inherits it: each fork writes into it,
+ * which would leave the child before with an old page of its own. */
 static struct child *table;
 static unsigned size, used, filled;	/* used: live ones; filled: with the left */
 
@@ -36,12 +37,15 @@ rebuild(void)
 
 	while (n < used * 4)
 		n *= 2;
-	if ((t = calloc(n, sizeof(*t))) == NULL)
+	t = mmap(NULL, n * sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (t == MAP_FAILED)
 		return -1;
+	madvise(t, n * sizeof(*t), MADV_DONTFORK);
 	for (i = 0; i < size; i++)
 		if (table[i].pid > 0)
 			*place_for(t, n, table[i].pid) = table[i];
-	free(table);
+	if (table != NULL)
+		munmap(table, size * sizeof(*table));
 	table = t;
 	size = n;
 	filled = used;

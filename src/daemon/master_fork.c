@@ -173,9 +173,10 @@ fork_failed(struct master *m, struct pool *p, int64_t now)
 static void
 fork_went_well(struct master *m, struct pool *p)
 {
-	if (p->fork_pause_ms > 0)
-		log_notice("listener %s: workers can be forked again",
-		    m->gen->conf->listener[p->listener].name);
+	if (p->fork_pause_ms == 0)
+		return;
+	log_notice("listener %s: workers can be forked again",
+	    m->gen->conf->listener[p->listener].name);
 	p->fork_pause_ms = 0;
 }
 
@@ -194,7 +195,8 @@ fill_pool(struct master *m, struct pool *p, int64_t now)
 	s.room = room(m, p);
 	s.batch = p->batch;
 	n = spares_plan(&s);
-	p->batch = n;
+	if (p->batch != n)	/* a page that nobody writes is every worker's */
+		p->batch = n;
 	for (i = 0; i < n; i++) {
 		if (fork_worker(m, p) != 0) {
 			fork_failed(m, p, now);

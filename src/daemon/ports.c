@@ -43,7 +43,7 @@ collect(const struct marks *m, struct ports *p)
 int
 ports_of_listener(const struct conf *c, unsigned listener, struct ports *p)
 {
-	static struct marks m;
+	_Alignas(4096) static struct marks m;
 	unsigned b, k;
 
 	memset(&m, 0, sizeof(m));
@@ -56,7 +56,7 @@ ports_of_listener(const struct conf *c, unsigned listener, struct ports *p)
 int
 ports_of_checks(const struct conf *c, struct ports *p)
 {
-	static struct marks m;
+	_Alignas(4096) static struct marks m;
 	unsigned b, k;
 
 	memset(&m, 0, sizeof(m));

@@ -31,7 +31,7 @@
 #define SHORTAGE_PAUSE_MS	100
 
 static struct worker *self;		/* for the handler */
-static volatile sig_atomic_t listening = -1;
+static volatile sig_atomic_t listening;	/* set before there is one; -1 closed */
 
 static void
 shut(int fd, int how)

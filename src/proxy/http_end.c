@@ -24,6 +24,7 @@ tunnel(struct exchange *e)
 		.keepalive_ms = s->p->conf->tcp_keepalive_ms,
 		.to_server = (const uint8_t *)e->x->extra,
 		.to_server_len = e->x->extra_len,
+		.head = s->head,
 		.to_client = (const uint8_t *)e->down[1].p,
 		.to_client_len = e->down[1].len,
 		.bytes_in = &e->bytes_in,

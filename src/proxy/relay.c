@@ -200,6 +200,14 @@ code(char cause, char phase)
 	return c;
 }
 
+/* Its pages, where it fills them whole. */
+static void
+give_back(void *buf, size_t size)
+{
+	if (size % (size_t)sysconf(_SC_PAGESIZE) == 0)
+		madvise(buf, size, MADV_DONTNEED);
+}
+
 /* Nothing moves: make this connection cheap to keep. */
 static void
 relay_quiet(struct relay *r, struct flow f[2])
@@ -211,10 +219,11 @@ relay_quiet(struct relay *r, struct flow f[2])
 		f[i].full = 0;
 		if (f[i].piped == 0)
 			flow_close_pipe(&f[i]);
-		/* a larger page has more on it than one chunk */
-		if (f[i].rest_len == 0 && CHUNK % sysconf(_SC_PAGESIZE) == 0)
-			madvise(f[i].buf, CHUNK, MADV_DONTNEED);
+		if (f[i].rest_len == 0)
+			give_back(f[i].buf, CHUNK);
 	}
+	if (f[0].rest_len == 0)
+		give_back(r->head, SESSION_HEAD);
 }
 
 /* What to wait for on one socket: its own flow's bytes, the other's room. */

@@ -23,6 +23,8 @@ struct relay {
 	size_t to_server_len;
 	const uint8_t *to_client;	/* the same the other way (HTTP upgrades) */
 	size_t to_client_len;
+	void *head;			/* SESSION_HEAD bytes that nobody needs once to_server is
+					   sent: given back when all is quiet */
 	uint64_t *bytes_in, *bytes_out;	/* raised as bytes are passed on */
 	struct proxy *p;
 };

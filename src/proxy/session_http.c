@@ -343,7 +343,7 @@ limit_client(struct session *s)
 void
 session_http(struct session *s)
 {
-	static struct http_exchange x;
+	_Alignas(4096) static struct http_exchange x;
 	bool first = true, log;
 
 	begin_request(s, &x);

@@ -229,7 +229,7 @@ exchange_init(struct stats_exchange *x, struct session *s, bool first)
 static bool
 exchange(struct session *s, bool first)
 {
-	static struct stats_exchange x;
+	_Alignas(4096) static struct stats_exchange x;
 	uint64_t before = s->bytes_out;
 	bool ok;
 
@@ -255,7 +255,7 @@ exchange(struct session *s, bool first)
 static void
 log_refused(struct session *s)
 {
-	static struct stats_exchange x;
+	_Alignas(4096) static struct stats_exchange x;
 
 	exchange_init(&x, s, true);
 	log_exchange(&x, 0, s->code.cause == 'c' ? "cR--" : s->code.cause == 'C' ? "CR--" : "PR--");

@@ -159,6 +159,7 @@ relay_bytes(struct session *s, struct dial *d, size_t proxy_len)
 		.keepalive_ms = s->p->conf->tcp_keepalive_ms,
 		.to_server = s->head + done,
 		.to_server_len = s->head_len - done,
+		.head = s->head,
 		.bytes_in = &s->bytes_in,
 		.bytes_out = &s->bytes_out,
 		.p = s->p,

@@ -25,7 +25,7 @@ size_t
 access_head(const struct addr *from, int64_t wall_ms, const char *listener,
     const char *backend, const char *server, char *buf, size_t size)
 {
-	static time_t said = -1;	/* the date is made once a second */
+	static time_t said;	/* the date is made once a second */
 	static char date[32];
 	char text[ADDR_STRLEN];
 	time_t t = (time_t)(wall_ms / 1000);

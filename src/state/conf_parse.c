@@ -35,7 +35,7 @@ struct nodes {				/* grows */
 };
 
 /* libconfuse's callbacks take no argument of ours, hence this. */
-static struct parse {
+_Alignas(4096) static struct parse {
 	struct conf_load *load;
 	const char *file;		/* the one being read */
 	struct conf_seen top;		/* keys met outside of sections, in any file */

@@ -67,7 +67,7 @@ bool
 conf_parse_password(struct conf_mem *m, const char *text, char **hash, const char **why)
 {
 	/* not on the stack, for its size, nor in m, for what it holds */
-	static struct crypt_data data;
+	_Alignas(4096) static struct crypt_data data;
 	bool good;
 
 	*hash = conf_strdup(m, "");

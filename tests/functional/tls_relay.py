@@ -10,7 +10,7 @@ import threading
 import time
 
 from lib import (Durward, EchoBackend, TcpBackend, check, connect, equal,
-                 exchange, main, read_all, read_until, simple_hello, wait_for)
+                 exchange, main, read_all, read_until, simple_hello, skip, wait_for)
 
 NAME = 'www.example.org'
 MIB = 1 << 20
@@ -388,6 +388,30 @@ def test_quiet_connections_stand():
         equal(exchange(s, first, len(first)), first)
         time.sleep(3.5)     # three looks, a second apart
         equal(exchange(s, b'still', 5), b'still')
+
+
+def own_kib(pid):
+    """Memory that a process shares with no other."""
+    with open('/proc/%d/smaps_rollup' % pid) as f:
+        return sum(int(line.split()[1]) for line in f
+                   if line.startswith('Private_Dirty:'))
+
+
+def test_a_quiet_connection_gives_its_buffers_back():
+    """The page or so that the answer filled, and the four of the hello."""
+    if os.sysconf('SC_PAGESIZE') != 4096 or not os.path.exists('/proc/self/smaps_rollup'):
+        skip('needs pages of 4 KiB and smaps_rollup')
+    daemon = start(EchoBackend())
+    with connect(daemon.port('https')) as s:
+        first = simple_hello(NAME, size=15000)
+        equal(exchange(s, first, len(first)), first)
+        worker, = daemon.workers('one.ingress.https/server')
+        busy = own_kib(worker)
+        wait_for(lambda: own_kib(worker) <= busy - 28, 10,
+                 'a quiet worker to be smaller')
+        equal(exchange(s, first, len(first)), first)
+        s.shutdown(socket.SHUT_WR)
+        equal(read_all(s), b'')
 
 
 def test_forty_connections_side_by_side():
