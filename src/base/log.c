@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 static int pipe_fd = -1;
 static int level = LOG_INFO;
@@ -40,19 +41,6 @@ bool
 log_enabled(int priority)
 {
 	return priority <= level;
-}
-
-static char *
-put_number(char *p, uint64_t n)
-{
-	char digits[24], *d = digits;
-
-	do {
-		*d++ = (char)('0' + n % 10);
-	} while ((n /= 10) != 0);
-	while (d > digits)
-		*p++ = *--d;
-	return p;
 }
 
 static pid_t pid;		/* ours; 0 not asked yet */
@@ -80,16 +68,17 @@ own_pid(void)
 static void
 write_record(int priority, char *text, size_t len)
 {
-	char prefix[64], *p = prefix;
+	char prefix[64];
+	struct text t = text_in(prefix, sizeof(prefix));
 	size_t n;
 
-	*p++ = (char)('0' + priority);
-	*p++ = ' ';
-	p = put_number(p, (uint64_t)own_pid());
-	*p++ = ' ';
-	p = put_number(p, (uint64_t)clock_wall_ms());
-	*p++ = ' ';
-	n = (size_t)(p - prefix);
+	text_int(&t, priority);
+	text_char(&t, ' ');
+	text_int(&t, own_pid());
+	text_char(&t, ' ');
+	text_int(&t, clock_wall_ms());
+	text_char(&t, ' ');
+	n = text_len(&t);
 	memcpy(text - n, prefix, n);
 	text[len] = '\n';
 	if (write(pipe_fd, text - n, n + len + 1) < 0 && lost_lines != NULL)

@@ -3,8 +3,6 @@
 #include "config.h"
 #include "base/title.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,23 +85,18 @@ title_init(int argc, char ***argv, const char *path)
 }
 
 void
-title_set(const char *fmt, ...)
+title_set(const char *title)
 {
 	static const char name[] = "durward: ";
-	size_t len = sizeof(name) - 1, most;
-	va_list ap;
-	int n;
+	size_t len = strlen(title), at = sizeof(name) - 1;
 
 	if (area == NULL || size <= sizeof(name))
 		return;
-	memcpy(area, name, len);
-	va_start(ap, fmt);
-	n = vsnprintf(area + len, size - len, fmt, ap);
-	va_end(ap);
-	most = size - 1;
-	len += n > 0 ? (size_t)n : 0;
-	if (len > most)
-		len = most;
+	if (len > size - 1 - at)
+		len = size - 1 - at;
+	memcpy(area, name, at);
+	memcpy(area + at, title, len);
+	len += at;
 	if (shown > len)
 		memset(area + len, 0, shown - len);
 	shown = len;

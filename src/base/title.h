@@ -13,7 +13,7 @@
  * they are too small for a title, executes path again with more of it. */
 void title_init(int argc, char ***argv, const char *path);
 
-/* Not for data as a format. */
-void title_set(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Cut where there is no room for all of it. */
+void title_set(const char *title);
 
 #endif

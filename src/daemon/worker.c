@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/title.h"
 #include "proxy/session.h"
 #include "proxy/session_http.h"
@@ -167,6 +168,17 @@ leave_idle(struct worker *w)
 }
 
 static void
+show_idle(const struct worker *w)
+{
+	char title[256];
+	struct text t = text_in(title, sizeof(title));
+
+	text_add(&t, "idle ");
+	text_add(&t, w->proxy->listener->name);
+	title_set(title);
+}
+
+static void
 become_idle(struct worker *w)
 {
 	struct worker_slot *slot = w->proxy->slot;
@@ -174,7 +186,7 @@ become_idle(struct worker *w)
 	atomic_store_explicit(&slot->since_ms, clock_ms(), memory_order_relaxed);
 	atomic_store_explicit(&slot->state, WORKER_IDLE, memory_order_relaxed);
 	atomic_fetch_add_explicit(&w->proxy->pool_use->idle, 1, memory_order_relaxed);
-	title_set("idle %s", w->proxy->listener->name);
+	show_idle(w);
 }
 
 int
@@ -185,7 +197,7 @@ worker_run(struct worker *w)
 	int fd;
 
 	atomic_store(&p->slot->state, WORKER_IDLE);
-	title_set("idle %s", p->listener->name);
+	show_idle(w);
 	while ((fd = accept_client(w, &peer)) >= 0) {
 		leave_idle(w);
 		session_run(p, fd, &peer);

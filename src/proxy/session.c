@@ -75,14 +75,23 @@ session_server_name(const struct session *s)
 void
 session_title(const struct session *s)
 {
-	char from[ADDR_STRLEN];
+	char from[ADDR_STRLEN], title[1024];
+	struct text t = text_in(title, sizeof(title));
 
-	addr_format(&s->from, true, from);
-	if (s->backend < 0)
-		title_set("%s %s %s", s->p->listener->name, from, s->host);
-	else
-		title_set("%s %s %s %s/%s", s->p->listener->name, from,
-		    s->host_len > 0 ? s->host : "-", session_backend_name(s), session_server_name(s));
+	text_add(&t, s->p->listener->name);
+	text_char(&t, ' ');
+	text_add(&t, addr_format(&s->from, true, from));
+	text_char(&t, ' ');
+	if (s->backend < 0) {
+		text_add(&t, s->host);
+	} else {
+		text_add(&t, s->host_len > 0 ? s->host : "-");
+		text_char(&t, ' ');
+		text_add(&t, session_backend_name(s));
+		text_char(&t, '/');
+		text_add(&t, session_server_name(s));
+	}
+	title_set(title);
 }
 
 /* --- reading --------------------------------------------------------------- */
@@ -222,15 +231,27 @@ session_last_word(struct session *s, const void *bytes, size_t len, int ms)
 	}
 }
 
-size_t
-session_log_head(const struct session *s, const struct addr *from, int64_t wall_ms, char *buf, size_t size)
+void
+session_log_head(const struct session *s, int64_t wall_ms, struct text *t)
 {
-	return access_head(from, wall_ms, s->p->listener->name, session_backend_name(s),
-	    session_server_name(s), buf, size);
+	access_head(t, &s->from, wall_ms, s->p->listener->name, session_backend_name(s),
+	    session_server_name(s));
 }
 
-size_t
-session_log_counts(const struct session *s, char *buf, size_t size)
+int64_t
+session_queue_ms(const struct session *s)
+{
+	return s->queue_us < 0 || (s->server < 0 && s->code.phase != 'Q') ? -1 : s->queue_us / 1000;
+}
+
+int64_t
+session_connect_ms(const struct session *s)
+{
+	return s->connect_us < 0 ? -1 : s->connect_us / 1000;
+}
+
+void
+session_log_counts(const struct session *s, struct text *t)
 {
 	const struct shared *sh = s->p->shared;
 	struct access_counts c = {
@@ -245,7 +266,7 @@ session_log_counts(const struct session *s, char *buf, size_t size)
 		c.backend = atomic_load(&sh->backend_use[s->p->map->backend[s->backend]].c.current);
 	if (s->backend >= 0 && s->server >= 0)
 		c.server = atomic_load(&sh->server_use[s->p->map->server[s->backend][s->server]].c.current);
-	return access_counts(&c, buf, size);
+	access_counts(t, &c);
 }
 
 void

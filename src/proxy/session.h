@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "base/text.h"
 #include "proxy/proxy.h"
 #include "state/counters.h"
 
@@ -98,12 +99,15 @@ void session_limit(int fd, int which, int ms);
 void session_last_word(struct session *s, const void *bytes, size_t len, int ms);
 
 /* The access log's line up to the backend and server:
- * "IP:PORT [DATE] LISTENER BACKEND/SERVER"; returns its length. */
-size_t session_log_head(const struct session *s, const struct addr *from, int64_t wall_ms,
-    char *buf, size_t size);
+ * "IP:PORT [DATE] LISTENER BACKEND/SERVER". */
+void session_log_head(const struct session *s, int64_t wall_ms, struct text *t);
+
+/* How long it waited in the queue and for the server, ms; -1 it did not come so far. */
+int64_t session_queue_ms(const struct session *s);
+int64_t session_connect_ms(const struct session *s);
 
 /* "ACT/FE/BE/SRV/RETRIES SQ/BQ", as HAProxy counts them. */
-size_t session_log_counts(const struct session *s, char *buf, size_t size);
+void session_log_counts(const struct session *s, struct text *t);
 
 /* A server answered, and that is over: where the time went, for its server and its
  * backend.  answer_us is HTTP's, else 0. */

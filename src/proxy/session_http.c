@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
@@ -23,6 +22,7 @@
 #include "proxy/dial.h"
 #include "proxy/http_exchange.h"
 #include "proxy/session.h"
+#include "report/access.h"
 #include "wire/hostname.h"
 #include "wire/http_head.h"
 
@@ -50,10 +50,10 @@ keep_request_line(const struct http_request *r)
 	    r->version.p != NULL ? r->version.len : 8);
 }
 
-static long long
+static int64_t
 span_ms(int64_t from, int64_t to)
 {
-	return from > 0 && to > 0 ? (long long)(to - from) / 1000 : -1LL;
+	return from > 0 && to > 0 ? (to - from) / 1000 : -1;
 }
 
 /* HAProxy's httplog.  Where it has what was captured from the request's head
@@ -62,31 +62,42 @@ span_ms(int64_t from, int64_t to)
 static void
 log_request(struct session *s, const struct http_exchange *x)
 {
+	const int64_t times[] = {
+		span_ms(x->start_us, x->head_us), session_queue_ms(s), session_connect_ms(s),
+		span_ms(x->sent_us, x->answer_us), span_ms(x->start_us, clock_us()),
+	};
 	const char *reason = session_log_reason(s);
-	int64_t now = clock_us();
 	char line[2560];
-	size_t n;
-	int m;
+	struct text t = text_in(line, sizeof(line));
 
 	if (!log_enabled(LOG_INFO))
 		return;
-	n = session_log_head(s, &s->from, x->start_wall_ms, line, sizeof(line));
-	m = snprintf(line + n, sizeof(line) - n, " %lld/%lld/%lld/%lld/%lld %d %llu - - %c%c-- ",
-	    span_ms(x->start_us, x->head_us),
-	    s->queue_us < 0 || (s->server < 0 && s->code.phase != 'Q') ? -1LL : (long long)s->queue_us / 1000,
-	    s->connect_us < 0 ? -1LL : (long long)s->connect_us / 1000,
-	    span_ms(x->sent_us, x->answer_us), span_ms(x->start_us, now),
-	    x->status, (unsigned long long)s->bytes_out, s->code.cause, s->code.phase);
-	n += m > 0 ? (size_t)m : 0;
-	n += session_log_counts(s, line + n, sizeof(line) - n);
-	m = 0;
-	if (s->host[0] != '\0' || reason[0] != '\0')
-		m = snprintf(line + n, sizeof(line) - n, " {%s}", s->host);
-	n += m > 0 ? (size_t)m : 0;
-	m = snprintf(line + n, sizeof(line) - n, "%s%s%s \"%s\"", reason[0] != '\0' ? " {" : "",
-	    reason, reason[0] != '\0' ? "}" : "", request_line);
-	n += m > 0 ? (size_t)m : 0;
-	log_line(LOG_INFO, line, n < sizeof(line) ? n : sizeof(line) - 1);
+	session_log_head(s, x->start_wall_ms, &t);
+	text_char(&t, ' ');
+	access_times(&t, times, 5);
+	text_char(&t, ' ');
+	text_int(&t, x->status);
+	text_char(&t, ' ');
+	text_uint(&t, s->bytes_out);
+	text_add(&t, " - - ");
+	text_char(&t, s->code.cause);
+	text_char(&t, s->code.phase);
+	text_add(&t, "-- ");
+	session_log_counts(s, &t);
+	if (s->host[0] != '\0' || reason[0] != '\0') {
+		text_add(&t, " {");
+		text_add(&t, s->host);
+		text_char(&t, '}');
+	}
+	if (reason[0] != '\0') {
+		text_add(&t, " {");
+		text_add(&t, reason);
+		text_char(&t, '}');
+	}
+	text_add(&t, " \"");
+	text_add(&t, request_line);
+	text_char(&t, '"');
+	log_line(LOG_INFO, line, text_len(&t));
 }
 
 /* --- one request --------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
@@ -17,6 +16,7 @@
 #include "base/log.h"
 #include "proxy/admit.h"
 #include "proxy/session.h"
+#include "report/access.h"
 #include "proxy/stats_answer.h"
 
 #define LAST_WORD_MS	300
@@ -66,34 +66,45 @@ log_exchange(struct stats_exchange *x, uint64_t bytes, const char *code)
 {
 	struct session *s = x->s;
 	struct http_request *r = &x->request;
+	const int64_t head_ms = (x->read_us - x->began_us) / 1000, all_ms = (clock_us() - x->began_us) / 1000;
+	const int64_t times[] = { head_ms, 0, 0, 0, all_ms };
 	const char *reason = session_log_reason(s);
-	int64_t now = clock_us();
 	char line[2048], method[64], target[1024], version[32];
-	size_t n;
-	int m;
+	struct text t = text_in(line, sizeof(line));
 
 	if (!log_enabled(LOG_INFO))
 		return;
-	n = session_log_head(s, &s->from, x->wall_ms, line, sizeof(line));
-	m = snprintf(line + n, sizeof(line) - n, " %lld/0/0/0/%lld %d %llu - - %s ",
-	    (long long)(x->read_us - x->began_us) / 1000, (long long)(now - x->began_us) / 1000,
-	    x->status != 0 ? (int)x->status : -1, (unsigned long long)bytes, code);
-	n += m > 0 ? (size_t)m : 0;
-	n += session_log_counts(s, line + n, sizeof(line) - n);
+	session_log_head(s, x->wall_ms, &t);
+	text_char(&t, ' ');
+	access_times(&t, times, 5);
+	text_char(&t, ' ');
+	text_int(&t, x->status != 0 ? (int)x->status : -1);
+	text_char(&t, ' ');
+	text_uint(&t, bytes);
+	text_add(&t, " - - ");
+	text_add(&t, code);
+	text_char(&t, ' ');
+	session_log_counts(s, &t);
 	if (reason[0] != '\0') {
-		m = snprintf(line + n, sizeof(line) - n, " {} {%s}", reason);
-		n += m > 0 ? (size_t)m : 0;
+		text_add(&t, " {} {");
+		text_add(&t, reason);
+		text_char(&t, '}');
 	}
 	log_escape(method, sizeof(method), r->method.p, r->method.len);
 	log_escape(target, sizeof(target), r->target.p, r->target.len);
 	log_escape(version, sizeof(version), r->version.p, r->version.p != NULL ? r->version.len : 0);
-	if (r->method.len == 0 || r->target.len == 0)
-		m = snprintf(line + n, sizeof(line) - n, " \"<BADREQ>\"");
-	else
-		m = snprintf(line + n, sizeof(line) - n, " \"%s %s%s%s\"", method, target,
-		    version[0] != '\0' ? " " : "", version);
-	n += m > 0 ? (size_t)m : 0;
-	log_line(LOG_INFO, line, n < sizeof(line) ? n : sizeof(line) - 1);
+	text_add(&t, " \"");
+	if (r->method.len == 0 || r->target.len == 0) {
+		text_add(&t, "<BADREQ>");
+	} else {
+		text_add(&t, method);
+		text_char(&t, ' ');
+		text_add(&t, target);
+		text_add(&t, version[0] != '\0' ? " " : "");
+		text_add(&t, version);
+	}
+	text_char(&t, '"');
+	log_line(LOG_INFO, line, text_len(&t));
 }
 
 static void

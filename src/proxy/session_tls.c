@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
@@ -21,6 +20,7 @@
 #include "proxy/relay.h"
 #include "proxy/send_proxy.h"
 #include "proxy/session.h"
+#include "report/access.h"
 #include "wire/hostname.h"
 #include "wire/tls_hello.h"
 
@@ -182,24 +182,34 @@ static void
 log_session(struct session *s)
 {
 	int64_t total = clock_us() - s->accept_us;
+	const int64_t times[] = { session_queue_ms(s), session_connect_ms(s), total / 1000 };
 	const char *reason = session_log_reason(s);
 	char line[1536];
-	size_t n;
-	int m;
+	struct text t = text_in(line, sizeof(line));
 
 	if (!log_enabled(LOG_INFO))
 		return;
-	n = session_log_head(s, &s->from, s->accept_wall_ms, line, sizeof(line));
-	m = snprintf(line + n, sizeof(line) - n, " %lld/%lld/%lld %llu %c%c ",
-	    s->queue_us < 0 || (s->server < 0 && s->code.phase != 'Q') ? -1LL : (long long)s->queue_us / 1000,
-	    s->connect_us < 0 ? -1LL : (long long)s->connect_us / 1000,
-	    (long long)total / 1000, (unsigned long long)s->bytes_out, s->code.cause, s->code.phase);
-	n += m > 0 ? (size_t)m : 0;
-	n += session_log_counts(s, line + n, sizeof(line) - n);
-	m = snprintf(line + n, sizeof(line) - n, "%s%s%s%s {%s}", s->ech ? " ech" : "",
-	    reason[0] != '\0' ? " (" : "", reason, reason[0] != '\0' ? ")" : "", s->host);
-	n += m > 0 ? (size_t)m : 0;
-	log_line(LOG_INFO, line, n < sizeof(line) ? n : sizeof(line) - 1);
+	session_log_head(s, s->accept_wall_ms, &t);
+	text_char(&t, ' ');
+	access_times(&t, times, 3);
+	text_char(&t, ' ');
+	text_uint(&t, s->bytes_out);
+	text_char(&t, ' ');
+	text_char(&t, s->code.cause);
+	text_char(&t, s->code.phase);
+	text_char(&t, ' ');
+	session_log_counts(s, &t);
+	if (s->ech)
+		text_add(&t, " ech");
+	if (reason[0] != '\0') {
+		text_add(&t, " (");
+		text_add(&t, reason);
+		text_char(&t, ')');
+	}
+	text_add(&t, " {");
+	text_add(&t, s->host);
+	text_char(&t, '}');
+	log_line(LOG_INFO, line, text_len(&t));
 }
 
 static void

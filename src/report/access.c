@@ -7,7 +7,6 @@
 #include "config.h"
 #include "report/access.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -15,37 +14,60 @@
 
 #define NAME	256	/* of a listener, a backend, a server */
 
-static size_t
-clamp(int n, size_t size)
-{
-	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
-}
-
-size_t
-access_head(const struct addr *from, int64_t wall_ms, const char *listener,
-    const char *backend, const char *server, char *buf, size_t size)
+void
+access_head(struct text *t, const struct addr *from, int64_t wall_ms, const char *listener,
+    const char *backend, const char *server)
 {
 	static time_t said;	/* the date is made once a second */
 	static char date[32];
-	char text[ADDR_STRLEN];
-	time_t t = (time_t)(wall_ms / 1000);
+	char client[ADDR_STRLEN];
+	time_t now = (time_t)(wall_ms / 1000);
 
-	if (t != said) {
+	if (now != said) {
 		struct tm tm;
 
-		localtime_r(&t, &tm);
+		localtime_r(&now, &tm);
 		strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S", &tm);
-		said = t;
+		said = now;
 	}
-	return clamp(snprintf(buf, size, "%s [%s.%03d] %s %s/%s", addr_format(from, false, text), date,
-	    (int)(wall_ms % 1000), listener, backend, server), size);
+	text_add(t, addr_format(from, false, client));
+	text_add(t, " [");
+	text_add(t, date);
+	text_char(t, '.');
+	text_digits(t, (uint64_t)(wall_ms % 1000), 3);
+	text_add(t, "] ");
+	text_add(t, listener);
+	text_char(t, ' ');
+	text_add(t, backend);
+	text_char(t, '/');
+	text_add(t, server);
 }
 
-size_t
-access_counts(const struct access_counts *c, char *buf, size_t size)
+void
+access_times(struct text *t, const int64_t *ms, unsigned n)
 {
-	return clamp(snprintf(buf, size, "%d/%d/%d/%d/%s%u 0/%d", c->all, c->listener, c->backend, c->server,
-	    c->redispatched ? "+" : "", c->retries, c->queued ? 1 : 0), size);
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			text_char(t, '/');
+		text_int(t, ms[i] < 0 ? -1 : ms[i]);
+	}
+}
+
+void
+access_counts(struct text *t, const struct access_counts *c)
+{
+	text_int(t, c->all);
+	text_char(t, '/');
+	text_int(t, c->listener);
+	text_char(t, '/');
+	text_int(t, c->backend);
+	text_char(t, '/');
+	text_int(t, c->server);
+	text_add(t, c->redispatched ? "/+" : "/");
+	text_uint(t, c->retries);
+	text_add(t, c->queued ? " 0/1" : " 0/0");
 }
 
 /* --- the last line of a worker that died ----------------------------------- */
@@ -102,7 +124,7 @@ last_look(const struct shared *s, const struct worker_slot *w, uint32_t listener
 }
 
 /* A time that the whole leaves room for; else it is not known. */
-static int
+static int64_t
 spent(const _Atomic int32_t *ms, int64_t whole)
 {
 	int32_t n = atomic_load(ms);
@@ -124,29 +146,39 @@ access_last_line(const struct shared *s, const struct worker_slot *w, uint32_t l
     enum access_kind kind, char cause, int64_t now_ms, int64_t wall_ms, char *buf, size_t size)
 {
 	char phase = phase_of(w, kind), host[256], safe[1024];
-	unsigned long long out = atomic_load(&w->bytes_out);
+	uint64_t out = atomic_load(&w->bytes_out);
 	int64_t began = atomic_load(&w->began_ms), age = began > 0 && began < now_ms ? now_ms - began : 0;
-	int queue = spent(&w->queue_ms, age), connect = spent(&w->connect_ms, age);
+	int64_t queue = spent(&w->queue_ms, age), connect = spent(&w->connect_ms, age);
+	const int64_t tls[] = { queue, connect, age };
+	const int64_t http[] = { spent(&w->head_ms, age), queue, connect, spent(&w->answer_ms, age), age };
+	struct text t = text_in(buf, size);
 	struct addr client;
 	struct last l;
-	size_t n;
 
 	if (phase == '\0' || !(atomic_load(&w->holds) & HOLDS_LISTENER) || listener >= SHARED_LISTENERS)
 		return 0;
 	scoreboard_text(w, &client, host);
 	log_escape(safe, sizeof(safe), host, strlen(host));
 	last_look(s, w, listener, &l);
-	n = access_head(&client, wall_ms - age, l.listener, l.backend,
-	    kind == ACCESS_STATS ? "<STATS>" : l.server, buf, size);
-	if (kind == ACCESS_TLS)
-		n += clamp(snprintf(buf + n, size - n, " %d/%d/%lld %llu %c%c ", queue, connect,
-		    (long long)age, out, cause, phase), size - n);
-	else
-		n += clamp(snprintf(buf + n, size - n, " %d/%d/%d/%d/%lld %d %llu - - %c%c-- ",
-		    spent(&w->head_ms, age), queue, connect, spent(&w->answer_ms, age), (long long)age,
-		    status_of(w), out, cause, phase), size - n);
-	n += access_counts(&l.count, buf + n, size - n);
-	n += clamp(snprintf(buf + n, size - n, " {%s}%s", safe, kind == ACCESS_TLS ? "" : " \"<BADREQ>\""),
-	    size - n);
-	return n;
+	access_head(&t, &client, wall_ms - age, l.listener, l.backend,
+	    kind == ACCESS_STATS ? "<STATS>" : l.server);
+	text_char(&t, ' ');
+	if (kind == ACCESS_TLS) {
+		access_times(&t, tls, 3);
+	} else {
+		access_times(&t, http, 5);
+		text_char(&t, ' ');
+		text_int(&t, status_of(w));
+	}
+	text_char(&t, ' ');
+	text_uint(&t, out);
+	text_add(&t, kind == ACCESS_TLS ? " " : " - - ");
+	text_char(&t, cause);
+	text_char(&t, phase);
+	text_add(&t, kind == ACCESS_TLS ? " " : "-- ");
+	access_counts(&t, &l.count);
+	text_add(&t, " {");
+	text_add(&t, safe);
+	text_add(&t, kind == ACCESS_TLS ? "}" : "} \"<BADREQ>\"");
+	return text_len(&t);
 }

@@ -11,13 +11,17 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/text.h"
 #include "state/scoreboard.h"
 #include "state/shared.h"
 
 /* "IP:PORT [DATE.MS] LISTENER BACKEND/SERVER"; wall_ms is clock_wall_ms of the
- * accept.  Returns the length, always less than size. */
-size_t access_head(const struct addr *from, int64_t wall_ms, const char *listener,
-    const char *backend, const char *server, char *buf, size_t size);
+ * accept. */
+void access_head(struct text *t, const struct addr *from, int64_t wall_ms, const char *listener,
+    const char *backend, const char *server);
+
+/* Times in ms, as "A/B/C"; below zero is -1, not reached. */
+void access_times(struct text *t, const int64_t *ms, unsigned n);
 
 /* Connections as they stand: all, of the listener, the backend, the server. */
 struct access_counts {
@@ -26,8 +30,8 @@ struct access_counts {
 	bool redispatched, queued;
 };
 
-/* "ALL/LISTENER/BACKEND/SERVER/RETRIES SQ/BQ"; the length. */
-size_t access_counts(const struct access_counts *c, char *buf, size_t size);
+/* "ALL/LISTENER/BACKEND/SERVER/RETRIES SQ/BQ" */
+void access_counts(struct text *t, const struct access_counts *c);
 
 /*
  * The line of a client whose worker died, from what its slot says: times as far

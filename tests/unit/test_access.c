@@ -55,23 +55,27 @@ last_line(const struct worker_slot *w, enum access_kind kind, char cause, char *
 START_TEST(heads_and_counts_are_haproxys)
 {
 	const struct access_counts c = { 7, 6, 5, 4, 3, true, true };
+	const int64_t times[] = { 0, -5, 2, 60000 };
 	char line[256], small[10];
 	struct addr a;
-	size_t n;
+	struct text t;
 
 	setenv("TZ", "UTC", 1);
 	tzset();
 	ck_assert(addr_parse_ip("2001:db8::1", &a));
 	a.port = 99;
-	n = access_head(&a, WALL_MS, "l", "c.one.l", "<NOSRV>", line, sizeof(line));
+	t = text_in(line, sizeof(line));
+	access_head(&t, &a, WALL_MS, "l", "c.one.l", "<NOSRV>");
 	ck_assert_str_eq(line, "2001:db8::1:99 [14/Nov/2023:22:13:25.123] l c.one.l/<NOSRV>");
-	ck_assert_uint_eq(n, strlen(line));
-	n = access_counts(&c, line, sizeof(line));
+	t = text_in(line, sizeof(line));
+	access_times(&t, times, 4);
+	ck_assert_str_eq(line, "0/-1/2/60000");
+	t = text_in(line, sizeof(line));
+	access_counts(&t, &c);
 	ck_assert_str_eq(line, "7/6/5/4/+3 0/1");
-	ck_assert_uint_eq(n, strlen(line));
-	/* what does not fit is cut, and has its length */
-	n = access_head(&a, WALL_MS, "l", "b", "s", small, sizeof(small));
-	ck_assert_uint_eq(n, sizeof(small) - 1);
+	/* what does not fit is cut */
+	t = text_in(small, sizeof(small));
+	access_head(&t, &a, WALL_MS, "l", "b", "s");
 	ck_assert_str_eq(small, "2001:db8:");
 }
 END_TEST

@@ -31,7 +31,7 @@ static const struct {
 	{ "longer than the arguments", { "x", X8(WORD) }, "durward: " X8(WORD), 0 },
 	{ "too long for any room", { X8(X8(WORD)) X8(X8(WORD)) }, "durward: " WORD, 400 },
 	{ "an empty one", { "" }, "durward: ", 0 },
-	{ "data is no format", { "%s%n%d" }, "durward: %s%n%d", 0 },
+	{ "no format", { "%s%n%d" }, "durward: %s%n%d", 0 },
 };
 
 static const char *const environments[] = { NULL, "HOME=/root", X8(X8("A=" WORD WORD)) };
@@ -44,7 +44,7 @@ child(int argc, char **argv)
 
 	title_init(argc, &argv, "/proc/self/exe");
 	for (i = 2; i < argc && argv[i][0] != '.'; i++)
-		title_set("%s", argv[i]);
+		title_set(argv[i]);
 	/* nothing of the padding is left; the rest of the environment is there */
 	if (getenv("DURWARD_TITLE_ROOM") != NULL || strcmp(argv[1], CHILD) != 0)
 		return 1;
