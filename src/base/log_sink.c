@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 int
 log_sink_open_file(const char *path)
@@ -140,32 +141,55 @@ write_lines(struct log_sink *s, int fd, struct iovec *iov, int n)
 	return -1;
 }
 
-static void
-format_prefix(const struct log_sink *s, int priority, long pid, int64_t ms, char *out, size_t size)
+/* The date is made once a second. */
+static const char *
+date_of(int64_t ms)
 {
+	static time_t said = -1;
+	static char date[32];
 	time_t t = (time_t)(ms / 1000);
 	struct tm tm;
-	char date[32];
 
+	if (t == said)
+		return date;
 	/* a time that no process of ours has: see log_sink_record */
 	if (localtime_r(&t, &tm) == NULL)
 		memset(&tm, 0, sizeof(tm));
 	strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
-	if (s->kind == LOG_SINK_STDERR || s->kind == LOG_SINK_FILE)
-		snprintf(out, size, "%s %s durward[%ld]: ", date, s->host, pid);
-	else
-		snprintf(out, size, "<%d>%s durward[%ld]: ", s->facility | priority, date, pid);
+	said = t;
+	return date;
+}
+
+static void
+add_prefix(struct text *t, const struct log_sink *s, int priority, int64_t pid, int64_t ms)
+{
+	if (s->kind == LOG_SINK_STDERR || s->kind == LOG_SINK_FILE) {
+		text_add(t, date_of(ms));
+		text_char(t, ' ');
+		text_add(t, s->host);
+		text_char(t, ' ');
+	} else {
+		text_char(t, '<');
+		text_int(t, s->facility | priority);
+		text_char(t, '>');
+		text_add(t, date_of(ms));
+		text_char(t, ' ');
+	}
+	text_add(t, "durward[");
+	text_int(t, pid);
+	text_add(t, "]: ");
 }
 
 static int
-emit(struct log_sink *s, int priority, long pid, int64_t ms, const char *text, size_t len)
+emit(struct log_sink *s, int priority, int64_t pid, int64_t ms, const char *text, size_t len)
 {
-	char prefix[160], newline[1] = { '\n' };
+	char buf[160], newline[1] = { '\n' };
+	struct text prefix = text_in(buf, sizeof(buf));
 	struct iovec iov[4] = { { newline, 0 } };	/* the first: see write_lines */
 
-	format_prefix(s, priority, pid, ms, prefix, sizeof(prefix));
-	iov[1].iov_base = prefix;
-	iov[1].iov_len = strlen(prefix);
+	add_prefix(&prefix, s, priority, pid, ms);
+	iov[1].iov_base = buf;
+	iov[1].iov_len = text_len(&prefix);
 	iov[2].iov_base = (char *)(uintptr_t)text;
 	iov[2].iov_len = len;
 	iov[3].iov_base = newline;
@@ -191,25 +215,32 @@ say_lost(struct log_sink *s, int64_t ms)
 	int n = snprintf(text, sizeof(text), "the log could not be written for a while: %llu lines are missing",
 	    (unsigned long long)s->untold);
 
-	if (emit(s, LOG_WARNING, (long)getpid(), ms, text, (size_t)n) == 0)
+	if (emit(s, LOG_WARNING, getpid(), ms, text, (size_t)n) == 0)
 		s->untold = 0;
+}
+
+/* A decimal number and the blank after it; what comes next, NULL where there is none. */
+static const char *
+take_number(const char *p, const char *end, int64_t *n)
+{
+	const char *start = p;
+
+	for (*n = 0; p < end && *p >= '0' && *p <= '9' && p - start < 18; p++)
+		*n = *n * 10 + (*p - '0');
+	return p > start && p < end && *p == ' ' ? p + 1 : NULL;
 }
 
 void
 log_sink_record(struct log_sink *s, const char *record, size_t len)
 {
-	char head[64];
-	int priority, at = 0;
-	long pid;
-	long long ms;
-	size_t n = len < sizeof(head) - 1 ? len : sizeof(head) - 1;
+	const char *p = record, *end = record + len;
+	int64_t priority, pid, ms;
 
-	memcpy(head, record, n);
-	head[n] = '\0';
-	if (sscanf(head, "%1d %ld %lld%n", &priority, &pid, &ms, &at) != 3 || (size_t)at >= len)
+	if ((p = take_number(p, end, &priority)) == NULL || (p = take_number(p, end, &pid)) == NULL ||
+	    (p = take_number(p, end, &ms)) == NULL)
 		return;		/* the rest of a line that a crash cut */
 	priority &= LOG_PRIMASK;	/* not a digit into the facility */
-	if (emit(s, priority, pid, ms, record + at + 1, len - (size_t)at - 1) != 0) {
+	if (emit(s, (int)priority, pid, ms, p, (size_t)(end - p)) != 0) {
 		s->untold++;
 		complain(s);
 	} else if (s->untold > 0) {

@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "state_help.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof(*(a))))
@@ -248,6 +251,78 @@ START_TEST(escapes_fit_their_room)
 }
 END_TEST
 
+/* --- the reading end ----------------------------------------------------------- */
+
+static const struct {
+	const char *record;
+	const char *line;	/* as a file gets it */
+} records[] = {
+	{ "6 12 1700000005123 hello", "Nov 14 22:13:25 h durward[12]: hello\n" },
+	{ "3 4194304 1700000006000 a  b ", "Nov 14 22:13:26 h durward[4194304]: a  b \n" },
+	{ "6 12 999 ", "Jan  1 00:00:00 h durward[12]: \n" },
+	/* the end of one whose beginning is lost, and what no process of ours writes */
+	{ "", "" },
+	{ "hello", "" },
+	{ "0005123 hello", "" },
+	{ "12 1700000005123 hello", "" },
+	{ "6 12 1700000005123", "" },
+	{ "6 12", "" },
+	{ "6  12 1 x", "" },
+	{ "-6 12 1 x", "" },
+	{ "6 12 1234567890123456789 x", "" },
+	{ "6 12 1x x", "" },
+};
+
+START_TEST(records_become_lines)
+{
+	struct log_sink sink = { .kind = LOG_SINK_FILE, .host = "h", .lost = &lost };
+	size_t len = strlen(records[_i].record);
+	char *record = malloc(len + 1);
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	open_pipe();
+	sink.fd = ends[1];
+	ck_assert_ptr_nonnull(record);
+	memcpy(record, records[_i].record, len);	/* and no NUL: none is looked for */
+	record[len] = '7';
+	log_sink_record(&sink, record, len);
+	free(record);
+	take();
+	ck_assert_str_eq(got, records[_i].line);
+	ck_assert_uint_eq(atomic_load(&lost), 0);
+}
+END_TEST
+
+static const struct {
+	enum log_sink_kind kind;
+	const char *line;
+} datagrams[] = {
+	{ LOG_SINK_UDP, "<150>Nov 14 22:13:25 durward[12]: hello\n" },
+	{ LOG_SINK_SYSLOG, "<150>Nov 14 22:13:25 durward[12]: hello" },
+};
+
+START_TEST(records_become_datagrams)
+{
+	struct log_sink sink = { .kind = datagrams[_i].kind, .facility = LOG_LOCAL2, .lost = &lost };
+	static const char record[] = "6 12 1700000005123 hello";
+	int pair[2];
+	ssize_t n;
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	sink.fd = pair[0];
+	log_sink_record(&sink, record, sizeof(record) - 1);
+	n = recv(pair[1], got, sizeof(got) - 1, MSG_DONTWAIT);
+	ck_assert_int_ge(n, 0);
+	got[n] = '\0';
+	ck_assert_str_eq(got, datagrams[_i].line);
+	close(pair[0]);
+	close(pair[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -265,6 +340,8 @@ main(void)
 	tcase_add_test(t, lines_of_many_processes_never_mix);
 	tcase_add_loop_test(t, bytes_from_the_wire_are_escaped, 0, COUNT(escapes));
 	tcase_add_test(t, escapes_fit_their_room);
+	tcase_add_loop_test(t, records_become_lines, 0, COUNT(records));
+	tcase_add_loop_test(t, records_become_datagrams, 0, COUNT(datagrams));
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
