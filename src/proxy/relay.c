@@ -311,6 +311,17 @@ relay_stopped(const struct relay *r)
 	return code(0, 0);
 }
 
+/* Its receiver takes no more, and what waits goes nowhere.  The other flow may still
+ * have that one's last words, read by nobody yet. */
+static void
+flow_give_up(struct flow *f)
+{
+	f->rest_len = 0;
+	f->piped = 0;
+	flow_close_pipe(f);
+	f->eof = f->done = true;
+}
+
 /* Both flows, by what poll said. */
 static struct session_end_code
 relay_turn(struct relay *r, struct flow f[2], const struct pollfd pfd[2])
@@ -323,8 +334,15 @@ relay_turn(struct relay *r, struct flow f[2], const struct pollfd pfd[2])
 		enum step step = flow_turn(&f[i], in & (POLLIN | POLLHUP | POLLERR),
 		    out & (POLLOUT | POLLHUP | POLLERR));
 
-		if (step != STEP_OK && r->p->stop < PROXY_KILLED)
-			return relay_broken(r, (step == STEP_FROM_FAILED) == (i == 0));
+		if (step != STEP_OK && r->p->stop < PROXY_KILLED) {
+			bool client = (step == STEP_FROM_FAILED) == (i == 0);
+
+			if (r->broken || step == STEP_FROM_FAILED || f[!i].eof)
+				return relay_broken(r, r->broken ? r->by_client : client);
+			r->broken = true;
+			r->by_client = client;
+			flow_give_up(&f[i]);
+		}
 		flow_finish(&f[i], f[!i].done);
 	}
 	return code(0, 0);
@@ -358,7 +376,7 @@ relay_loop(struct relay *r, struct flow f[2])
 		if (end.cause != 0)
 			return end;
 	}
-	return code('-', '-');
+	return r->broken ? relay_broken(r, r->by_client) : code('-', '-');
 }
 
 struct session_end_code

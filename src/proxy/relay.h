@@ -10,6 +10,7 @@
 #ifndef DURWARD_RELAY_H
 #define DURWARD_RELAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ struct relay {
 					   sent: given back when all is quiet */
 	uint64_t *bytes_in, *bytes_out;	/* raised as bytes are passed on */
 	struct proxy *p;
+	bool broken, by_client;		/* its own: one side has reset, and is heard to its end */
 };
 
 /* Returns how it ended. */

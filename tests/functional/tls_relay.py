@@ -4,6 +4,7 @@
 
 import hashlib
 import os
+import signal
 import socket
 import struct
 import threading
@@ -376,6 +377,35 @@ def test_a_slow_server_holds_the_client_back():
     wait_for(lambda: total[0], 10, 'the server to be done')
     equal(total[0], size + len(first), 'bytes at the server')
     equal(wrong, [], 'bytes that are not as they were sent')
+
+
+def test_the_last_words_before_a_reset():
+    """A server refuses what it gets: its alert is there, unread, when the next
+    bytes for it meet the reset."""
+    alert = b'\x15\x03\x03\x00\x02\x02\x28'
+    said, go_on = threading.Event(), threading.Event()
+
+    def script(c):
+        c.sock.recv(100)            # the rest of the hello stays unread
+        c.sock.sendall(b'HI')
+        go_on.wait(10)
+        c.sock.sendall(alert)
+        c.sock.close()              # and so this is a reset
+        said.set()
+    daemon = start(TcpBackend(script=script))
+    for _ in range(5):
+        said.clear(), go_on.clear()
+        with connect(daemon.port('https')) as s:
+            s.sendall(hello())
+            equal(read_until(s, 2), b'HI')
+            worker, = daemon.workers('one.ingress.https/server')
+            os.kill(worker, signal.SIGSTOP)
+            go_on.set()
+            check(said.wait(10), 'the server has not closed')
+            s.sendall(b'more of the client')
+            os.kill(worker, signal.SIGCONT)
+            equal(read_until(s, len(alert)), alert)
+        daemon.wait_log(r' SD .*\{%s\}' % NAME)
 
 
 def test_quiet_connections_stand():
