@@ -51,9 +51,10 @@ hear_master(int master_fd, struct log_sink *sink, bool *leaving)
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
+	ssize_t n = recvmsg(master_fd, &m, MSG_DONTWAIT);
 
-	if (recvmsg(master_fd, &m, MSG_DONTWAIT) <= 0)
-		return errno == EAGAIN || errno == EINTR;
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR);
 	if (byte == 'l')
 		*leaving = true;
 	c = CMSG_FIRSTHDR(&m);

@@ -11,7 +11,7 @@ import socket
 import stat
 import time
 
-from lib import (Durward, HttpBackend, HttpClient, alive, check, equal, free_port,
+from lib import (Durward, HttpBackend, HttpClient, alive, check, connect, equal, free_port,
                  http_request, main, scratch, skip, wait_for)
 
 CONF = '''
@@ -190,6 +190,39 @@ def test_dev_log():
     wait_for(lambda: came('/back'), 10, 'a line')
     daemon.stop()
     syslog.close()
+
+
+def test_the_logger_rests_when_the_master_was_killed():
+    """Also where its target took no line just before: it goes on for the one
+    worker that still has a client."""
+    out, into = os.pipe()
+    os.set_blocking(into, False)
+    daemon = Durward(CONF, log='stderr', web=HttpBackend().port, output=into)
+    with connect(daemon.port('http')) as s:
+        s.sendall(b'GET / HT')
+        wait_for(lambda: daemon.workers(r'^durward: http 127'), 5, 'the client')
+        try:
+            while True:
+                os.write(into, b'x' * 512)
+        except BlockingIOError:
+            pass
+        before = lost(daemon)
+        ask_each(daemon, 3, '/')
+        wait_for(lambda: lost(daemon) > before, 5, 'a line to be lost')
+        logger, = daemon.workers(r'^durward: logger')
+        daemon.signal(signal.SIGKILL)
+        daemon.wait_end()
+
+        def rests():
+            states = []
+            for _ in range(20):
+                with open('/proc/%d/stat' % logger) as f:
+                    states.append(f.read().rpartition(')')[2].split()[0])
+                time.sleep(0.005)
+            return states == ['S'] * 20
+        wait_for(rests, 10, 'the logger to sleep')
+    os.close(out)
+    os.close(into)
 
 
 def test_another_target_by_reload():

@@ -92,7 +92,7 @@ class Durward:
 
     def __init__(self, text, log='stderr', args=(), detach=False, ready=True,
                  before='', binary=DURWARD, directory=None, inside=None,
-                 **values):
+                 output=None, **values):
         self.dir = directory or scratch()
         self.values = values
         self.conf = os.path.join(self.dir, 'durward.conf')
@@ -107,8 +107,8 @@ class Durward:
                      ['-c', self.conf] + list(args))
         self._stderr = open(self.stderr_path, 'ab')
         self.process = subprocess.Popen(
-            self.argv, stdin=subprocess.DEVNULL, stdout=self._stderr,
-            stderr=self._stderr, start_new_session=True, preexec_fn=inside)
+            self.argv, stdin=subprocess.DEVNULL, stdout=output or self._stderr,
+            stderr=output or self._stderr, start_new_session=True, preexec_fn=inside)
         self.sessions.add(self.process.pid)
         self.pid = self.process.pid
         own(self)
