@@ -41,6 +41,19 @@ shut(int fd, int how)
 		shutdown(fd, how);
 }
 
+/* Else the signal was meant for a client that was done with that server just then. */
+static bool
+server_is_down(struct proxy *p)
+{
+	int32_t v = atomic_load(&p->slot->server);
+	const struct server_slot *s;
+
+	if ((atomic_load(&p->slot->holds) & HOLDS_SERVER) == 0 || v < 0 || v >= (int32_t)SHARED_SERVERS)
+		return false;
+	s = &p->shared->server[v];
+	return atomic_load(&s->state) != HEALTH_UP || atomic_load(&s->admin) == HEALTH_MAINT;
+}
+
 static void
 on_signal(int sig)
 {
@@ -48,8 +61,7 @@ on_signal(int sig)
 	int saved = errno;
 	int fd = listening;
 
-	/* meant for a client that was done with that server just then */
-	if (sig == SIGUSR2 && (atomic_load(&p->slot->holds) & HOLDS_SERVER) == 0)
+	if (sig == SIGUSR2 && !server_is_down(p))
 		return;
 	listening = -1;
 	if (fd >= 0)
