@@ -125,6 +125,12 @@ reach_server(struct session *s, struct dial *d, uint8_t *proxy, size_t proxy_len
 	enum dial_verdict v;
 
 	v = dial_run(s, first + (proxy_len == 0), proxy_len == 0 ? 1 : 2, false, NULL, NULL, d);
+	if (v == DIAL_OK && d->sent < proxy_len) {
+		/* a fresh socket takes more than that; this one is not to be trusted */
+		s->p->server_fd = -1;
+		close(d->fd);
+		v = DIAL_NO_SERVER;
+	}
 	switch (v) {
 	case DIAL_OK:
 		return true;
