@@ -7,11 +7,14 @@
 #include "proxy/http_move.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "proxy/http_kept.h"
 #include "proxy/relay.h"
 #include "proxy/session_http.h"
+
+#define AT_ONCE	14600		/* bytes that are on their way at once (RFC 6928) */
 
 static void
 tunnel(struct exchange *e)
@@ -64,6 +67,15 @@ fail(struct exchange *e, unsigned status, char cause, char phase)
 	http_own_answer(e->x, status, false);
 }
 
+/* Something came that nobody will read: closing would be a reset. */
+static bool
+has_more(const struct session *s)
+{
+	char c;
+
+	return recv(s->client, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void
 http_end(struct exchange *e, enum step step)
 {
@@ -74,7 +86,8 @@ http_end(struct exchange *e, enum step step)
 	case STEP_DONE:
 		if (x->resp.head.framing == HTTP_TUNNEL)
 			tunnel(e);
-		else if (!x->keep_client && (x->req.head.keep_alive || !x->body.done))
+		else if (!x->keep_client && (x->req.head.keep_alive || !x->body.done ||
+		    e->bytes_out > AT_ONCE || has_more(s)))
 			/* it may send on: the answer must arrive all the same */
 			session_last_word(s, NULL, 0, HTTP_LAST_WORD_MS);
 		break;
@@ -127,8 +140,10 @@ http_end(struct exchange *e, enum step step)
 	}
 	if (step == STEP_DONE && x->resp.head.keep_alive && x->resp.head.framing != HTTP_TUNNEL &&
 	    x->body.done && !e->up_broken && !e->server.ours && s->p->stop == PROXY_GO_ON) {
+		struct kept k = { e->server.fd, e->server.bound || x->req.head.bound || x->resp.head.bound };
+
 		s->p->server_fd = -1;
-		http_kept_put(e->server.fd, e->server.slot, &e->server.addr, clock_ms());
+		http_kept_put(k, e->server.slot, &e->server.addr, clock_ms());
 		e->server.fd = -1;
 	}
 }

@@ -13,8 +13,8 @@
 #define KEPT_MAX	4
 #define KEPT_MS		5000
 
-static struct kept {
-	int fd;			/* 0: free */
+static struct place {
+	struct kept k;		/* fd 0: free */
 	uint32_t server;
 	struct addr addr;
 	int64_t since;
@@ -22,31 +22,54 @@ static struct kept {
 static int nkept;
 
 static void
-drop(struct kept *k)
+drop(struct place *p)
 {
-	close(k->fd);
-	k->fd = 0;
+	close(p->k.fd);
+	p->k.fd = 0;
 	nkept--;
 }
 
-int
+struct kept
 http_kept_take(uint32_t server, const struct addr *a)
 {
-	int i, fd;
+	struct kept k = { -1, false };
+	int i;
 
 	for (i = 0; nkept > 0 && i < KEPT_MAX; i++) {
-		if (kept[i].fd == 0 || kept[i].server != server)
+		if (kept[i].k.fd == 0 || kept[i].server != server)
 			continue;
 		if (!addr_equal(&kept[i].addr, a)) {	/* it has moved (DNS) */
 			drop(&kept[i]);
 			continue;
 		}
-		fd = kept[i].fd;
-		kept[i].fd = 0;
+		k = kept[i].k;
+		kept[i].k.fd = 0;
 		nkept--;
-		return fd;
+		break;
 	}
-	return -1;
+	return k;
+}
+
+bool
+http_kept_is_bound(uint32_t server, const struct addr *a)
+{
+	int i;
+
+	for (i = 0; nkept > 0 && i < KEPT_MAX; i++)
+		if (kept[i].k.fd != 0 && kept[i].k.bound && kept[i].server == server &&
+		    addr_equal(&kept[i].addr, a))
+			return true;
+	return false;
+}
+
+void
+http_kept_unbind(void)
+{
+	int i;
+
+	for (i = 0; nkept > 0 && i < KEPT_MAX; i++)
+		if (kept[i].k.fd != 0 && kept[i].k.bound)
+			drop(&kept[i]);
 }
 
 bool
@@ -59,40 +82,40 @@ http_kept_stale(int fd)
 
 /* One a server is enough, for a worker asks one at a time; else a free place,
  * else the oldest one's. */
-static struct kept *
+static struct place *
 place_for(uint32_t server)
 {
-	struct kept *k = &kept[0];
+	struct place *p = &kept[0];
 	int i;
 
 	for (i = 0; i < KEPT_MAX; i++)
-		if (kept[i].fd != 0 && kept[i].server == server)
+		if (kept[i].k.fd != 0 && kept[i].server == server)
 			return &kept[i];
 	for (i = 0; i < KEPT_MAX; i++) {
-		if (kept[i].fd == 0)
+		if (kept[i].k.fd == 0)
 			return &kept[i];
-		if (kept[i].since < k->since)
-			k = &kept[i];
+		if (kept[i].since < p->since)
+			p = &kept[i];
 	}
-	return k;
+	return p;
 }
 
 /* A reset for the one that another replaces: nothing is on its way there, and
  * requests that each take a fresh one would run out of ports otherwise, with a
  * minute of TIME_WAIT for each. */
 void
-http_kept_put(int fd, uint32_t server, const struct addr *a, int64_t now)
+http_kept_put(struct kept k, uint32_t server, const struct addr *a, int64_t now)
 {
-	struct kept *k = place_for(server);
+	struct place *p = place_for(server);
 
-	if (k->fd != 0 && k->server == server)
-		relay_reset(k->fd);
-	if (k->fd != 0)
-		drop(k);
-	k->fd = fd;
-	k->server = server;
-	k->addr = *a;
-	k->since = now;
+	if (p->k.fd != 0 && p->server == server)
+		relay_reset(p->k.fd);
+	if (p->k.fd != 0)
+		drop(p);
+	p->k = k;
+	p->server = server;
+	p->addr = *a;
+	p->since = now;
 	nkept++;
 }
 
@@ -108,7 +131,7 @@ session_http_tidy(int64_t now)
 	int i;
 
 	for (i = 0; i < KEPT_MAX; i++)
-		if (kept[i].fd != 0 && (now - kept[i].since >= KEPT_MS || http_kept_stale(kept[i].fd)))
+		if (kept[i].k.fd != 0 && (now - kept[i].since >= KEPT_MS || http_kept_stale(kept[i].k.fd)))
 			drop(&kept[i]);
 }
 
@@ -118,6 +141,6 @@ session_http_close(void)
 	int i;
 
 	for (i = 0; i < KEPT_MAX; i++)
-		if (kept[i].fd != 0)
+		if (kept[i].k.fd != 0)
 			drop(&kept[i]);
 }

@@ -25,6 +25,7 @@ struct server {			/* the connection in use */
 	struct addr addr;
 	bool reused;		/* it was kept: may turn out to be closed */
 	bool ours;		/* it began with a PROXY header: for this client alone */
+	bool bound;		/* so is what was logged in for it (NTLM) */
 };
 
 struct exchange {		/* what is moving */

@@ -49,9 +49,10 @@ write_head(void *arg, unsigned server)
 }
 
 static void
-use_server(struct exchange *e, int fd, bool reused)
+use_server(struct exchange *e, int fd, bool reused, bool bound)
 {
 	e->server.fd = fd;
+	e->server.bound = bound;
 	e->server.reused = reused;
 	e->s->p->server_fd = fd;
 }
@@ -71,18 +72,22 @@ try_kept(struct exchange *e)
 {
 	struct session *s = e->s;
 	struct http_bytes up[3];
-	int fd;
+	struct kept k;
 
 	if (e->backend->service->send_proxy != CONF_PROXY_OFF)
 		return false;
 	e->server.slot = s->p->map->server[s->backend][s->server];
 	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
-	while ((fd = http_kept_take(e->server.slot, &e->server.addr)) >= 0) {
+	/* a server may close what it kept just as a request is on its way; one
+	 * that must not be sent twice (RFC 9110, 9.2.2) would be lost then */
+	if (!e->repeatable && !http_kept_is_bound(e->server.slot, &e->server.addr))
+		return false;
+	while ((k = http_kept_take(e->server.slot, &e->server.addr)).fd >= 0) {
 		/* closed, or there is an answer in it that nobody asked for? */
-		if (!http_kept_stale(fd)) {
+		if (!http_kept_stale(k.fd)) {
 			memcpy(up, e->up, sizeof(up));
-			if (http_bytes_send(fd, e->up, 3, MSG_DONTWAIT) > 0) {
-				use_server(e, fd, true);
+			if (http_bytes_send(k.fd, e->up, 3, MSG_DONTWAIT) > 0) {
+				use_server(e, k.fd, true, k.bound);
 				counter_add(&http_server_counters(s)->reused, 1);
 				counters_count(http_server_counters(s), clock_ms());
 				s->connect_us = 0;
@@ -91,7 +96,7 @@ try_kept(struct exchange *e)
 			}
 			memcpy(e->up, up, sizeof(up));
 		}
-		close(fd);
+		close(k.fd);
 	}
 	return false;
 }
@@ -168,7 +173,7 @@ dial_fresh(struct exchange *e)
 	if (!no_server(e, dial_run(s, iov, n, true, named ? name_server : NULL, &ns, &d)))
 		return false;
 	http_bytes_took(e->up, 3, d.sent);
-	use_server(e, d.fd, false);
+	use_server(e, d.fd, false, false);
 	e->server.slot = s->p->map->server[s->backend][s->server];
 	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
 	session_limit(d.fd, SO_RCVTIMEO, first_wait(e->backend->timeouts.server));
@@ -189,9 +194,7 @@ http_server_reach(struct exchange *e)
 		http_own_answer(e->x, 431, true);
 		return false;
 	}
-	/* a server may close what it kept just as a request is on its way; one
-	 * that must not be sent twice (RFC 9110, 9.2.2) would be lost then */
-	if (!(e->repeatable && try_kept(e)) && !dial_fresh(e))
+	if (!try_kept(e) && !dial_fresh(e))
 		return false;
 	e->x->sent_us = clock_us();
 	return true;

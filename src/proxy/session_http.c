@@ -10,6 +10,7 @@
 #include "proxy/session_http.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 #include "proxy/admit.h"
 #include "proxy/dial.h"
 #include "proxy/http_exchange.h"
+#include "proxy/http_kept.h"
 #include "proxy/session.h"
 #include "report/access.h"
 #include "wire/hostname.h"
@@ -299,6 +301,15 @@ keep_extra(struct session *s, const struct http_exchange *x)
 	s->head_len = n;
 }
 
+/* How long a wait for the next request sleeps at a time. */
+static int
+look_ms(const struct session *s)
+{
+	int ms = s->p->listener->timeouts.keep_alive;
+
+	return ms > 0 && ms < KEPT_LOOK_MS ? ms : KEPT_LOOK_MS;
+}
+
 /*
  * Wait for the next request's first byte, at most the keep-alive timeout, and
  * see to the kept server connections meanwhile.  Who was told that another
@@ -310,18 +321,26 @@ static bool
 wait_next(struct session *s)
 {
 	int64_t end = clock_deadline(clock_ms(), s->p->listener->timeouts.keep_alive);
+	struct pollfd pfd = { s->client, POLLIN, 0 };
+	int left, flags = 0;
 	ssize_t n;
 
 	if (s->head_len > 0)
 		return true;
 	atomic_store_explicit(&s->p->slot->state, WORKER_KEEPALIVE, memory_order_relaxed);
 	for (;;) {
-		n = recv(s->client, s->head, SESSION_HEAD, 0);
+		n = recv(s->client, s->head, SESSION_HEAD, flags);
 		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
 			break;
-		if (s->p->stop >= PROXY_KILLED || draining(s) || clock_left(end, clock_ms()) == 0)
+		left = clock_left(end, clock_ms());
+		if (s->p->stop >= PROXY_KILLED || draining(s) || left == 0)
 			return false;
 		session_http_tidy(clock_ms());
+		/* what is left is less than recv would wait */
+		if (left > 0 && left < look_ms(s)) {
+			poll(&pfd, 1, left);
+			flags = MSG_DONTWAIT;
+		}
 	}
 	if (n <= 0)
 		return false;
@@ -342,17 +361,8 @@ start_clock(struct session *s, struct http_exchange *x, bool first)
 	s->deadline_ms = clock_deadline(x->start_us / 1000, s->p->listener->timeouts.request);
 }
 
-/* How long a wait for the next request sleeps at most. */
 static void
-limit_client(struct session *s)
-{
-	int ms = s->p->listener->timeouts.keep_alive;
-
-	session_limit(s->client, SO_RCVTIMEO, ms > 0 && ms < KEPT_LOOK_MS ? ms : KEPT_LOOK_MS);
-}
-
-void
-session_http(struct session *s)
+serve_client(struct session *s)
 {
 	_Alignas(4096) static struct http_exchange x;
 	bool first = true, log;
@@ -377,9 +387,16 @@ session_http(struct session *s)
 			return;
 		keep_extra(s, &x);
 		if (first)
-			limit_client(s);
+			session_limit(s->client, SO_RCVTIMEO, look_ms(s));
 		first = false;
 		if (!wait_next(s))
 			return;
 	}
+}
+
+void
+session_http(struct session *s)
+{
+	serve_client(s);
+	http_kept_unbind();
 }

@@ -356,7 +356,7 @@ head_init(struct http_head *h, enum state state)
 	h->seen = 0;
 	h->framing = HTTP_NO_BODY;
 	h->minor = 0;
-	h->keep_alive = false;
+	h->keep_alive = h->bound = false;
 	h->nfields = 0;
 }
 

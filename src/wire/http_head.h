@@ -34,6 +34,7 @@ struct http_span {
 /* The fields that mean something to a proxy. */
 enum http_field_id {
 	HTTP_FIELD_OTHER,
+	HTTP_FIELD_AUTHENTICATE,	/* (WWW-|Proxy-)Authenticate and -Authorization */
 	HTTP_FIELD_CONNECTION,
 	HTTP_FIELD_CONTENT_LENGTH,
 	HTTP_FIELD_EXPECT,
@@ -84,6 +85,8 @@ struct http_head {
 	uint8_t framing;	/* enum http_framing */
 	uint8_t minor;		/* HTTP/1.minor: 0, or 1 for whatever is later */
 	bool keep_alive;	/* the peer lets the connection live on */
+	bool bound;		/* speaks of a login that holds for the connection it is on
+				 * (NTLM, Negotiate: RFC 4559, 6): for one client alone */
 	unsigned nfields;
 	struct http_field fields[HTTP_FIELDS_MAX]; /* nfields are set */
 };

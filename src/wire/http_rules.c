@@ -84,6 +84,22 @@ host_check(struct http_request *r, struct http_span value)
 	return HTTP_OK;
 }
 
+/* A scheme that logs a connection in, and not a request, is among these
+ * challenges, or the one of these credentials. */
+static bool
+binds(struct http_span value)
+{
+	struct http_span item, scheme;
+
+	while (http_list_next(&value, &item)) {
+		scheme.p = item.p;
+		scheme.len = http_skip_token(item.p, 0, item.len);
+		if (http_span_is(scheme, "ntlm") || http_span_is(scheme, "negotiate"))
+			return true;
+	}
+	return false;
+}
+
 enum http_verdict
 http_rules_field(struct http_head *h, struct http_field *f, struct http_request *r)
 {
@@ -102,6 +118,9 @@ http_rules_field(struct http_head *h, struct http_field *f, struct http_request 
 		if (r == NULL)
 			return HTTP_OK;
 		return again ? HTTP_MALFORMED : host_check(r, f->value);
+	case HTTP_FIELD_AUTHENTICATE:
+		h->bound |= binds(f->value);
+		return HTTP_OK;
 	case HTTP_FIELD_CONNECTION:
 	case HTTP_FIELD_KEEP_ALIVE:
 	case HTTP_FIELD_PROXY_CONNECTION:

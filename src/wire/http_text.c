@@ -172,6 +172,9 @@ http_field_find(struct http_span name)
 			return HTTP_FIELD_CONNECTION;
 		return http_span_is(name, "keep-alive") ? HTTP_FIELD_KEEP_ALIVE :
 		    HTTP_FIELD_OTHER;
+	case 13:
+		return http_span_is(name, "authorization") ? HTTP_FIELD_AUTHENTICATE :
+		    HTTP_FIELD_OTHER;
 	case 14:
 		return http_span_is(name, "content-length") ?
 		    HTTP_FIELD_CONTENT_LENGTH : HTTP_FIELD_OTHER;
@@ -179,11 +182,19 @@ http_field_find(struct http_span name)
 		return http_span_is(name, "x-forwarded-for") ?
 		    HTTP_FIELD_X_FORWARDED_FOR : HTTP_FIELD_OTHER;
 	case 16:
+		if (http_span_is(name, "www-authenticate"))
+			return HTTP_FIELD_AUTHENTICATE;
 		return http_span_is(name, "proxy-connection") ?
 		    HTTP_FIELD_PROXY_CONNECTION : HTTP_FIELD_OTHER;
 	case 17:
 		return http_span_is(name, "transfer-encoding") ?
 		    HTTP_FIELD_TRANSFER_ENCODING : HTTP_FIELD_OTHER;
+	case 18:
+		return http_span_is(name, "proxy-authenticate") ?
+		    HTTP_FIELD_AUTHENTICATE : HTTP_FIELD_OTHER;
+	case 19:
+		return http_span_is(name, "proxy-authorization") ?
+		    HTTP_FIELD_AUTHENTICATE : HTTP_FIELD_OTHER;
 	}
 	return HTTP_FIELD_OTHER;
 }

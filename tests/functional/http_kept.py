@@ -193,6 +193,49 @@ def test_an_answer_nobody_asked_for():
             c.close()
 
 
+def login(scheme):
+    """A server that logs a connection in by two steps, as IIS does."""
+    def answer(r, c):
+        given = ''.join(r.field('Authorization'))
+        if given == scheme + ' two':
+            c.user = 'alice'
+        if getattr(c, 'user', None):
+            return ok(c.user.encode() + b' ' + r.first.split()[0] + b' ' + r.body)
+        challenge = b' challenge' if given == scheme + ' one' else b''
+        return b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x", ' + \
+            scheme.encode() + challenge + b'\r\nContent-Length: 0\r\n\r\n'
+    return answer
+
+
+def test_a_login_of_the_connection_is_its_clients_alone():
+    for scheme in ('NTLM', 'Negotiate', 'negotiate'):
+        daemon, _ = start(login(scheme))
+        alice = client(daemon)
+        for step, status in (('', 401), ('one', 401), ('two', 200)):
+            extra = 'Authorization: %s %s\r\n' % (scheme, step) if step else ''
+            equal(alice.get('one.test', '/', extra).status, status, scheme + ' ' + step)
+        # hers it stays, also for what must not be sent twice
+        equal(alice.get('one.test').body, b'alice GET ')
+        equal(alice.get('one.test', extra='Content-Length: 0\r\n',
+                        method='POST').body, b'alice POST ')
+        equal(alice.get('one.test').body, b'alice GET ')
+        alice.close()
+        for _ in range(30):
+            with HttpClient(daemon.port('http')) as c:
+                equal(c.get('one.test').status, 401, 'one without a login')
+
+
+def test_the_keep_alive_timeout_is_kept():
+    """Also where it is no multiple of how often the worker looks around."""
+    daemon, _ = start(keep='3s')
+    c = client(daemon)
+    equal(c.get('one.test').status, 200)
+    begin = time.monotonic()
+    equal(c.s.recv(1), b'')
+    took = time.monotonic() - begin
+    check(2.9 < took < 4.7, 'closed after %.1f s', took)
+
+
 def test_bytes_behind_answers_without_a_body():
     def answer(r, c):
         if r.target == '/204':
