@@ -300,10 +300,11 @@ turn(struct exchange *e)
 {
 	bool up = http_bytes_wait(e->up, 3), down = http_bytes_wait(e->down, 2);
 	bool more = !e->x->body.done && !up && !e->up_broken;
-	bool hear = !down && !e->server_eof && !(e->x->answered && e->answer.done);
+	bool over = !down && e->x->answered && e->answer.done;	/* but for the request's body */
+	bool hear = !down && !e->server_eof && !over;
 	struct pollfd pfd[2] = {
 		{ e->s->client, (short)((more ? POLLIN : 0) | (down ? POLLOUT : 0)), 0 },
-		{ e->server.fd, (short)((hear ? POLLIN : 0) | (up ? POLLOUT : 0)), 0 },
+		{ e->server.fd, (short)((hear ? POLLIN : 0) | (up ? POLLOUT : 0) | (over ? POLLRDHUP : 0)), 0 },
 	};
 	bool client_owes = down || (more && !e->holds_back);
 	enum step step = STEP_ON;
@@ -320,6 +321,11 @@ turn(struct exchange *e)
 		return STEP_ON;
 	if (n == 0)
 		return client_owes ? STEP_SLOW_CLIENT : STEP_SLOW_SERVER;
+	if (over && pfd[1].revents & (POLLRDHUP | POLLERR | POLLHUP)) {
+		e->server_eof = true;
+		e->x->resp.head.keep_alive = false;
+		return STEP_ON;
+	}
 	if (pfd[1].revents & (POLLOUT | POLLERR | POLLHUP) && up)
 		step = write_server(e);
 	if (step == STEP_ON && hear && pfd[1].revents & (POLLIN | POLLERR | POLLHUP))
@@ -340,8 +346,9 @@ move(struct exchange *e)
 		bool asked = (e->x->body.done || e->up_broken) && !http_bytes_wait(e->up, 3);
 
 		if (e->x->answered && !http_bytes_wait(e->down, 2)) {
-			/* an early answer: the body still goes where it was sent */
-			if (e->answer.done && (asked || e->server_eof))
+			/* an early answer: the body still goes where it was sent,
+			 * but one that was to come after a 100 does not come */
+			if (e->answer.done && (asked || e->server_eof || e->holds_back))
 				return STEP_DONE;
 			if (e->server_eof && !e->answer.done)
 				return STEP_SERVER_GONE;
@@ -355,8 +362,8 @@ move(struct exchange *e)
 		if (step == STEP_SERVER_GONE)
 			step = http_server_again(e);
 	}
-	/* one who has the answer need not send the rest of its body */
-	if ((step == STEP_CLIENT_GONE || step == STEP_SLOW_CLIENT) && e->x->answered &&
+	/* one who has the answer need not send the rest of its body, nor its server take it */
+	if ((step == STEP_CLIENT_GONE || step == STEP_SLOW_CLIENT || step == STEP_SLOW_SERVER) && e->x->answered &&
 	    e->answer.done && !http_bytes_wait(e->down, 2))
 		return STEP_DONE;
 	return step;

@@ -363,6 +363,87 @@ def test_who_has_an_early_answer_may_leave():
     daemon.wait_log(r' 200 \d+ - - ---- ')
 
 
+def test_an_answer_instead_of_100_continue():
+    """The client sends no body then; both are free at once, and nobody failed."""
+    def script(c):
+        c.sock.sendall(b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nnope')
+        while c.recv():
+            pass
+    daemon, server = start(script, Raw, client='1h', silence='1h')
+    c = client(daemon)
+    c.send(EXPECT)
+    a = c.answer()
+    equal((a.status, a.body), (401, b'nope'))
+    equal(c.s.recv(1), b'', 'the end')
+    wait_for(lambda: server.requests[0].done.is_set(), 5, 'the server to be free')
+    daemon.wait_log(r' 401 \d+ - - ---- ')
+
+
+EARLY = b'HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnope'
+
+
+def test_an_early_answer_and_the_server_closes():
+    """The client waits for it and sends nothing more."""
+    def script(c):
+        c.sock.sendall(EARLY)
+        c.sock.shutdown(socket.SHUT_WR)
+    daemon, _ = start(script, Raw, client='1h', silence='1h')
+    c = client(daemon)
+    c.send(b'POST / HTTP/1.1\r\nHost: one.test\r\nContent-Length: 99\r\n\r\nx')
+    equal(c.answer().body, b'nope')
+    equal(c.s.recv(1), b'', 'the end')
+    daemon.wait_log(r' 413 \d+ - - ---- ')
+
+
+def test_an_early_answer_and_the_server_reads_no_more():
+    """It is over by the server's timeout, and no failure: the client has it all."""
+    gate = Gate()
+
+    def script(c):
+        c.sock.sendall(EARLY)
+        gate.wait()
+    daemon, _ = start(script, Raw, client='1h', silence='1s')
+    c = client(daemon)
+    c.send(b'POST / HTTP/1.1\r\nHost: one.test\r\nContent-Length: 1000000000\r\n\r\n')
+
+    def upload():
+        try:
+            while True:
+                c.s.sendall(b'x' * 65536)
+        except OSError:
+            pass
+    threading.Thread(target=upload, daemon=True).start()
+    equal(c.answer().body, b'nope')
+    daemon.wait_log(r' 413 \d+ - - ---- ')
+    gate.open()
+
+
+def test_a_large_answer_before_a_close_and_a_stray_byte():
+    """What comes behind the last request must not cost its answer."""
+    big = b'y' * (3 * MB)
+    for how in (b'HTTP/1.1\r\nConnection: close', b'HTTP/1.0'):
+        for late in (False, True):
+            gate = Gate()
+
+            def script(c):
+                while b'\r\n\r\nabc' not in c.received:
+                    c.recv()
+                gate.wait()
+                c.sock.sendall(ok(big))
+                c.recv()
+            daemon, server = start(script, Raw)
+            c = client(daemon)
+            c.send(b'POST / ' + how + b'\r\nHost: one.test\r\nContent-Length: 3\r\n\r\nabc')
+            if not late:
+                c.send(b'\r\n')
+            wait_for(lambda: server.requests, 5, 'the request')
+            gate.open()
+            if late:
+                c.s.recv(1, socket.MSG_PEEK)
+                c.send(b'\r\n')
+            equal(len(c.answer().body), len(big), how)
+
+
 def test_a_client_that_leaves_in_its_body():
     daemon, server = start(lambda c: c.recv() and c.recv(), Raw)
     c = client(daemon)
