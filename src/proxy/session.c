@@ -291,24 +291,39 @@ session_log_reason(const struct session *s)
 	return s->rejected >= 0 && s->code.cause == 'P' ? reject_name((enum reject)s->rejected) : "";
 }
 
-/* Past max-connections a client waits, accepted but unread: to it the same as
+/* One of all connections, and one of the listener's: both or none.  Its workers are
+ * no more than it may have connections, but those of an older generation count. */
+static bool
+take_places(struct session *s)
+{
+	struct shared_use *h = s->p->shared->use;
+	int32_t n = atomic_fetch_add(&h->connections, 1);
+
+	if (n >= (int32_t)s->p->conf->max_connections ||
+	    !counters_take(s->p->counters, s->p->listener->max_connections)) {
+		atomic_fetch_sub(&h->connections, 1);
+		return false;
+	}
+	scoreboard_hold(s->p->slot, HOLDS_PERMIT | HOLDS_LISTENER);
+	counters_count(s->p->counters, clock_ms());
+	if (n >= atomic_load_explicit(&h->max_connections, memory_order_relaxed))
+		atomic_store_explicit(&h->max_connections, n + 1, memory_order_relaxed);
+	return true;
+}
+
+/* Past a max-connections a client waits, accepted but unread: to it the same as
  * waiting in the backlog. */
 static bool
 take_permit(struct session *s)
 {
 	struct shared_use *h = s->p->shared->use;
-	int32_t max = (int32_t)s->p->conf->max_connections, n;
 	bool waiting = false, got = false;
 
 	while (s->p->stop < PROXY_KILLED) {
 		uint32_t seen = atomic_load(&h->permit_word);
 
-		n = atomic_fetch_add(&h->connections, 1);
-		if (n < max) {
-			got = true;
+		if ((got = take_places(s)))
 			break;
-		}
-		atomic_fetch_sub(&h->connections, 1);
 		if (!waiting) {
 			waiting = true;
 			set_state(s, WORKER_WAITING);
@@ -319,14 +334,17 @@ take_permit(struct session *s)
 		}
 		shared_sleep(&h->permit_word, seen, 1000);
 	}
-	if (got)
-		scoreboard_hold(s->p->slot, HOLDS_PERMIT);
 	if (waiting && scoreboard_let_go(s->p->slot, HOLDS_WAIT))
 		atomic_fetch_sub(&h->permit_waiters, 1);
-	if (!got)
-		return false;
-	if (n >= atomic_load_explicit(&h->max_connections, memory_order_relaxed))
-		atomic_store_explicit(&h->max_connections, n + 1, memory_order_relaxed);
+	return got;
+}
+
+/* An operator must see the statistics of a daemon that is full. */
+static bool
+take_viewer(struct session *s)
+{
+	counters_open(s->p->counters, clock_ms());
+	scoreboard_hold(s->p->slot, HOLDS_LISTENER);
 	return true;
 }
 
@@ -387,11 +405,8 @@ session_run(struct proxy *p, int fd, const struct addr *peer)
 	    p->listener->timeouts.handshake : p->listener->timeouts.request;
 
 	session_begin(s, p, fd, peer);
-	/* an operator must see the statistics of a daemon that is full */
-	if (p->listener->protocol == CONF_STATS || take_permit(s)) {
+	if (p->listener->protocol == CONF_STATS ? take_viewer(s) : take_permit(s)) {
 		s->deadline_ms = clock_deadline(clock_ms(), ms);
-		counters_open(p->counters, clock_ms());
-		scoreboard_hold(s->p->slot, HOLDS_LISTENER);
 		switch (p->listener->protocol) {
 		case CONF_TLS:
 			session_tls(s);

@@ -71,6 +71,20 @@ def test_a_listeners_limit_makes_clients_wait():
     waits_then_served(daemon, held[0])
 
 
+def test_a_listeners_limit_counts_connections_of_before():
+    """A reload and a new executable bring workers of their own, and no room."""
+    daemon, _ = start(listener='max-connections = 2')
+    held = [opened(daemon) for _ in range(2)]
+    for renew in (lambda: equal(daemon.ctl('reload').returncode, 0),
+                  lambda: daemon.signal(signal.SIGHUP), daemon.renew):
+        renew()
+        wait_for(lambda: daemon.workers(), 5, 'a new worker')
+        waits_then_served(daemon, held.pop(0))
+        held.append(opened(daemon))
+    for s in held:
+        s.close()
+
+
 def test_the_limit_of_all_makes_clients_wait():
     daemon, _ = start(globals='max-connections = 4')
     held = [opened(daemon) for _ in range(2)]
