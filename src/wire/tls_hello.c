@@ -29,7 +29,8 @@ enum { NAME_HOST = 0 };
 
 static const char *const methods[] = {
 	"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ",
-	"CONNECT ", "TRACE ", "PRI "
+	"CONNECT ", "TRACE ", "PRI ", "PROPFIND ", "PROPPATCH ", "MKCOL ", "COPY ",
+	"MOVE ", "LOCK ", "UNLOCK ", "REPORT ", "SEARCH ", "M-SEARCH ", "PURGE ", "QUERY "
 };
 
 static enum tls_hello_verdict

@@ -283,15 +283,17 @@ static const struct raw raws[] = {
 	{ "PATCH", TLS_HELLO_HTTP, 6, BYTES("PATCH / ") },
 	{ "CONNECT", TLS_HELLO_HTTP, 8, BYTES("CONNECT a:443 ") },
 	{ "TRACE", TLS_HELLO_HTTP, 6, BYTES("TRACE / ") },
+	{ "WebDAV", TLS_HELLO_HTTP, 9, BYTES("PROPFIND / ") },
+	{ "a method with a dash", TLS_HELLO_HTTP, 9, BYTES("M-SEARCH * ") },
 	{ "the preface of HTTP/2", TLS_HELLO_HTTP, 4, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") },
 	{ "half a method", TLS_HELLO_MORE, 3, BYTES("OPT") },
 	{ "a method and no space", TLS_HELLO_MORE, 3, BYTES("GET") },
 	{ "a method and a tab", TLS_HELLO_NOT_TLS, 4, BYTES("GET\t/") },
 	{ "a method that goes on", TLS_HELLO_NOT_TLS, 4, BYTES("GETS / ") },
 	{ "a method of small letters", TLS_HELLO_NOT_TLS, 1, BYTES("get / ") },
-	{ "no method", TLS_HELLO_NOT_TLS, 3, BYTES("PROPFIND / ") },
+	{ "no method", TLS_HELLO_NOT_TLS, 5, BYTES("PROPER / ") },
 
-	{ "SSH", TLS_HELLO_NOT_TLS, 1, BYTES("SSH-2.0-OpenSSH_9.2\r\n") },
+	{ "SSH", TLS_HELLO_NOT_TLS, 2, BYTES("SSH-2.0-OpenSSH_9.2\r\n") },
 	{ "SSL 2", TLS_HELLO_NOT_TLS, 1, BYTES("\x80\x2e\1\0\2\0\x15\0\0\0\x10") },
 	{ "a heartbeat", TLS_HELLO_NOT_TLS, 1, BYTES("\x18\3\1\0\1x") },
 	{ "a handshake of version 2", TLS_HELLO_NOT_TLS, 2, BYTES("\x16\2\0\0\1\1") },
@@ -299,7 +301,7 @@ static const struct raw raws[] = {
 	{ "data of version 4", TLS_HELLO_NOT_TLS, 2, BYTES("\x17\4\0\0\1\1") },
 	{ "zeroes", TLS_HELLO_NOT_TLS, 1, BYTES("\0\0\0\0") },
 	{ "an empty line", TLS_HELLO_NOT_TLS, 1, BYTES("\r\nGET / ") },
-	{ "a PROXY header", TLS_HELLO_NOT_TLS, 3, BYTES("PROXY TCP4 ") },
+	{ "a PROXY header", TLS_HELLO_NOT_TLS, 4, BYTES("PROXY TCP4 ") },
 };
 
 START_TEST(other_beginnings_get_their_verdict)
