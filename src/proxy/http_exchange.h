@@ -23,7 +23,6 @@ struct http_exchange {
 	const char *extra;		/* what the client sent behind it: the next request */
 	size_t extra_len;
 
-	struct http_response resp;
 	bool answered;			/* the answer's head has been parsed */
 	bool began;			/* a byte of the answer went to the client */
 	bool keep_client;		/* another request may follow */
@@ -34,6 +33,7 @@ struct http_exchange {
 	int64_t head_us;		/* the head was whole */
 	int64_t sent_us;		/* the server had the request's head */
 	int64_t answer_us;		/* the answer's head was whole; 0 not */
+	struct http_response resp;
 };
 
 /*

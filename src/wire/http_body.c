@@ -122,7 +122,7 @@ trailer_begin(struct http_chunked *c, char byte)
 {
 	if (byte == '\r')
 		return go(c, LAST_LF);
-	if (!http_is_token(byte) || c->ntrailers++ == HTTP_FIELDS_MAX)
+	if (!http_is_token(byte) || c->ntrailers++ == HTTP_REQUEST_FIELDS)
 		return false;
 	c->name[0] = byte;
 	c->name_len = 1;

@@ -277,7 +277,7 @@ step_field(struct parse *p)
 		return take(p, '\r', AT_HEAD_LF);
 	if (!http_is_token(c))		/* a fold, too (RFC 9112, 5.2) */
 		return HTTP_MALFORMED;
-	if (p->head->nfields == HTTP_FIELDS_MAX)
+	if (p->head->nfields == (p->request != NULL ? HTTP_REQUEST_FIELDS : HTTP_RESPONSE_FIELDS))
 		return HTTP_TOO_LARGE;
 	p->scan->mark = p->scan->pos;
 	p->scan->state = IN_NAME;
@@ -345,7 +345,7 @@ run(struct parse *p, size_t len, size_t max)
 	return v;
 }
 
-/* The fields are set as they come: clearing 100 of them would cost more than
+/* The fields are set as they come: clearing all of them would cost more than
  * parsing a common head. */
 static void
 head_init(struct http_head *h, enum state state)

@@ -13,9 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_FIELDS_MAX		100
 #define HTTP_REQUEST_MAX	16384	/* bytes of a request's head */
 #define HTTP_RESPONSE_MAX	65536	/* bytes of an answer's head */
+#define HTTP_REQUEST_FIELDS	100	/* fields in it */
+#define HTTP_RESPONSE_FIELDS	1000
 
 enum http_verdict {
 	HTTP_MORE,		/* good so far: ask again with more bytes */
@@ -88,7 +89,7 @@ struct http_head {
 	bool bound;		/* speaks of a login that holds for the connection it is on
 				 * (NTLM, Negotiate: RFC 4559, 6): for one client alone */
 	unsigned nfields;
-	struct http_field fields[HTTP_FIELDS_MAX]; /* nfields are set */
+	struct http_field fields[HTTP_RESPONSE_FIELDS]; /* nfields are set */
 };
 
 struct http_request {

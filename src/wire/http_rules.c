@@ -15,7 +15,7 @@
 #include "wire/http_target.h"
 #include "wire/http_text.h"
 
-#define OPTIONS_MAX	HTTP_FIELDS_MAX	/* names in Connection: no more than fields */
+#define OPTIONS_MAX	HTTP_REQUEST_FIELDS	/* names in Connection */
 
 /* What Connection asks for. */
 struct options {

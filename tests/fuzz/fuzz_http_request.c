@@ -195,7 +195,7 @@ check_written(const struct http_request *r, const struct http_request_change *c)
 	    c->value.len);
 	MUST(http_write_request(r, c, twice, (size_t)n) == n);
 	MUST(http_write_request(r, c, twice, (size_t)n - 1) == -1);
-	if (r->head.nfields + 3 > HTTP_FIELDS_MAX)	/* ours come on top */
+	if (r->head.nfields + 3 > HTTP_REQUEST_FIELDS)	/* ours come on top */
 		return;
 	MUST(parse(&again, out, (size_t)n, sizeof out) == HTTP_OK);
 	MUST(again.head.len == (size_t)n);

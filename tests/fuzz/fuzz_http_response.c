@@ -136,7 +136,7 @@ check_written(const struct http_response *r, enum http_connection connection)
 
 	MUST(n > 0 && (size_t)n <= r->head.len + 512);
 	MUST(http_write_response(r, client_minor, connection, twice, (size_t)n - 1) == -1);
-	if (r->head.nfields + 1 > HTTP_FIELDS_MAX)	/* ours comes on top */
+	if (r->head.nfields + 1 > HTTP_RESPONSE_FIELDS)	/* ours comes on top */
 		return;
 	MUST(parse(&other, out, (size_t)n) == HTTP_OK);
 	MUST(other.head.len == (size_t)n && other.head.minor == 1);

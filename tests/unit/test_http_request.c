@@ -574,11 +574,11 @@ START_TEST(a_head_may_have_100_fields_and_no_more)
 	char text[4096] = REST;
 	size_t len = strlen(text), i;
 
-	for (i = 1; i < HTTP_FIELDS_MAX; i++, len += 5)
+	for (i = 1; i < HTTP_REQUEST_FIELDS; i++, len += 5)
 		memcpy(text + len, "X:1\r\n", 5);
 	memcpy(text + len, "\r\n", 2);
 	ck_assert_int_eq(parse(guard_copy(text, len + 2), len + 2), HTTP_OK);
-	ck_assert_uint_eq(request.head.nfields, HTTP_FIELDS_MAX);
+	ck_assert_uint_eq(request.head.nfields, HTTP_REQUEST_FIELDS);
 	memcpy(text + len, "X:1\r\n\r\n", 7);
 	check_splits("101 fields", text, len + 7, HTTP_TOO_LARGE);
 }
@@ -589,7 +589,7 @@ START_TEST(connection_may_name_100_options_and_no_more)
 	char text[2048] = REST "Connection: ";
 	size_t len = strlen(text), i;
 
-	for (i = 0; i < HTTP_FIELDS_MAX; i++, len += 2)
+	for (i = 0; i < HTTP_REQUEST_FIELDS; i++, len += 2)
 		memcpy(text + len, "x,", 2);
 	memcpy(text + len, "\r\n\r\n", 5);
 	ck_assert_int_eq(parse(text, len + 4), HTTP_OK);

@@ -319,6 +319,22 @@ START_TEST(a_head_may_be_64_KiB_and_no_byte_more)
 }
 END_TEST
 
+/* An answer's limit is its bytes; HTTP_RESPONSE_FIELDS is for what no server means. */
+START_TEST(a_head_may_have_many_fields)
+{
+	static char text[HTTP_RESPONSE_MAX] = OK "Content-Length: 0\r\n";
+	size_t len = strlen(text), i;
+
+	for (i = 1; i < HTTP_RESPONSE_FIELDS; i++, len += 5)
+		memcpy(text + len, "X:1\r\n", 5);
+	memcpy(text + len, "\r\n", 2);
+	ck_assert_int_eq(parse(guard_copy(text, len + 2), len + 2, GET), HTTP_OK);
+	ck_assert_uint_eq(response.head.nfields, HTTP_RESPONSE_FIELDS);
+	memcpy(text + len, "X:1\r\n\r\n", 7);
+	ck_assert_int_eq(parse(text, len + 7, GET), HTTP_TOO_LARGE);
+}
+END_TEST
+
 START_TEST(every_changed_byte_has_one_answer)
 {
 	static const char text[] = "HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\n"
@@ -358,6 +374,7 @@ main(void)
 	tcase_add_loop_test(t, good_is_understood, 0, (int)(sizeof good / sizeof good[0]));
 	tcase_add_test(t, an_interim_answer_is_followed_by_another);
 	tcase_add_test(t, a_head_may_be_64_KiB_and_no_byte_more);
+	tcase_add_test(t, a_head_may_have_many_fields);
 	tcase_add_test(t, every_changed_byte_has_one_answer);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
