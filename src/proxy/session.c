@@ -188,7 +188,9 @@ session_route(struct session *s)
 	const struct conf_service *service;
 	int b;
 
-	b = route_find(s->p->route, s->p->listener_index, s->host, s->host_len, NULL);
+	/* an odd name in its escaped form could be somebody's */
+	b = s->host_is_odd ? route_find(s->p->route, s->p->listener_index, "?", 1, NULL) :
+	    route_find(s->p->route, s->p->listener_index, s->host, s->host_len, NULL);
 	if (b < 0) {
 		session_reject(s, s->host_len > 0 ? REJECT_UNKNOWN_NAME : REJECT_NO_NAME, 'S', 'C');
 		return false;
@@ -371,6 +373,8 @@ session_begin(struct session *s, struct proxy *p, int fd, const struct addr *pee
 	atomic_store_explicit(&w->last_ms, s->accept_us / 1000, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_out, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->before_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->before_out, 0, memory_order_relaxed);
 	scoreboard_begin(w, s->accept_us / 1000);
 	scoreboard_set_client(w, peer);
 	set_state(s, WORKER_READING);

@@ -43,6 +43,7 @@ struct session {
 	int server;			/* index in that backend */
 	char host[256];			/* canonical name asked for */
 	size_t host_len;
+	bool host_is_odd;		/* no host can have this name; escaped */
 	bool ech;
 
 	/* for the log and the counters; times in us since the phase began, -1 not reached */

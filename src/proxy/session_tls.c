@@ -51,20 +51,16 @@ answer_http(struct session *s)
 	session_last_word(s, answer, sizeof(answer) - 1, LAST_WORD_MS);
 }
 
-/* The name in its one spelling; one that no host can have is kept, escaped,
- * for the log, and routes nowhere. */
-static bool
+/* The name in its one spelling; one that no host can have is kept escaped, for the
+ * log, and is for "*" or the default alone. */
+static void
 take_name(struct session *s, const struct tls_hello *h)
 {
 	int n = hostname_canon(h->name, h->name_len, s->host);
 
 	s->ech = h->ech;
-	if (n > 0) {
-		s->host_len = (size_t)n;
-		return true;
-	}
-	log_escape(s->host, sizeof(s->host), h->name, h->name_len);
-	return false;
+	s->host_is_odd = n <= 0;
+	s->host_len = n > 0 ? (size_t)n : log_escape(s->host, sizeof(s->host), h->name, h->name_len);
 }
 
 /* Read until the hello is whole and its name known.  False: the client has
@@ -79,11 +75,8 @@ read_hello(struct session *s)
 	for (;;) {
 		switch (tls_hello_parse(s->head, s->head_len, &h)) {
 		case TLS_HELLO_FOUND:
-			if (take_name(s, &h))
-				return true;
-			session_reject(s, REJECT_UNKNOWN_NAME, 'S', 'C');
-			send_alert(s, ALERT_UNRECOGNIZED_NAME, 0);
-			return false;
+			take_name(s, &h);
+			return true;
 		case TLS_HELLO_NO_NAME:
 			s->ech = h.ech;
 			return true;

@@ -3,7 +3,7 @@
 """TLS by name: every client gets its own cluster's certificate and body."""
 
 from lib import (ALERT_UNRECOGNIZED_NAME, Certs, Durward, TlsBackend, alert,
-                 ask, check, curl, equal, main, run_durward, s_client, shared,
+                 ask, check, connect, curl, equal, main, run_durward, s_client, shared,
                  simple_hello, tls_get)
 
 CONF = '''
@@ -189,6 +189,21 @@ def test_without_a_default_no_route_is_alert_112():
                           '%s,%s' % (listener, name or ''))
         equal((run.returncode, run.stdout), (1, ''), '-r of the same')
         check(run.stderr, '-r gave no reason for %s', name)
+
+
+def test_a_name_that_no_host_can_have():
+    """It matches nothing, whatever part of it would: the default's, or alert 112;
+    the log shows it escaped."""
+    _, daemon = world()
+    for name in ('a"b.apps.hub.example.org', 'a b.example.org', 'a..b', 'x' * 64 + '.test',
+                 '*.apps.hub.example.org', 'a/b', 'hub.example.org:443', '\xe4.test'):
+        answer = ask(daemon.port('bare'), simple_hello(name))
+        equal(alert(answer), ALERT_UNRECOGNIZED_NAME, '%r, no default: %r' % (name, answer))
+        with connect(daemon.port('https')) as s:
+            s.sendall(simple_hello(name))
+            check(s.recv(7)[:1] == b'\x16', '%r got no default', name)
+    daemon.wait_log(r'https other\.fallback\.https/\S+ .*\{hub\.example\.org:443\}$')
+    daemon.wait_log(r'https other\.fallback\.https/\S+ .*\{#C3#A4\.test\}$')
 
 
 def test_hub_api_and_ingress_share_no_port():
