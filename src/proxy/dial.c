@@ -309,7 +309,7 @@ try_server(struct session *s, struct iovec *first, int n, bool blocking, size_t 
 
 /* A try that failed: what everybody is told. */
 static void
-try_failed(struct session *s, bool again)
+try_failed(struct session *s)
 {
 	struct server_use *v = server_use(s, (unsigned)s->server);
 	bool our_own = shared_is_shortage(errno);
@@ -323,20 +323,25 @@ try_failed(struct session *s, bool again)
 	    backend_of(s)->server[s->server].name, addr_format(&a, true, text), strerror(errno));
 	counter_add(&v->c.connect_errors, 1);
 	counter_add(&backend_use(s)->c.connect_errors, 1);
-	if (again) {
-		counter_add(&v->c.retries, 1);
-		counter_add(&backend_use(s)->c.retries, 1);
-	}
 	if (!our_own)
 		dial_suspect(s, (unsigned)s->server);
 	release_server(s);
+}
+
+/* Another try, for the one at `failed` came to nothing. */
+static void
+count_retry(struct session *s, unsigned failed, unsigned ntried)
+{
+	s->retries = ntried;
+	counter_add(&server_use(s, failed)->c.retries, 1);
+	counter_add(&backend_use(s)->c.retries, 1);
 }
 
 enum dial_verdict
 dial_run(struct session *s, struct iovec *first, int n, bool blocking,
     dial_prepare *prepare, void *arg, struct dial *d)
 {
-	unsigned ntried = 0, most = (unsigned)backend_of(s)->service->retries + 1;
+	unsigned ntried = 0, failed = 0, most = (unsigned)backend_of(s)->service->retries + 1;
 	bool reserved = s->server >= 0, silent = false;
 	uint16_t tried[BALANCE_TRIED];
 	enum dial_verdict v;
@@ -352,6 +357,8 @@ dial_run(struct session *s, struct iovec *first, int n, bool blocking,
 		if (!reserved && (v = choose(s, tried, ntried)) != DIAL_OK)
 			break;
 		reserved = false;
+		if (ntried > 0)
+			count_retry(s, failed, ntried);
 		atomic_store_explicit(&s->p->slot->state, WORKER_DIALING, memory_order_relaxed);
 		if (prepare != NULL)
 			prepare(arg, (unsigned)s->server);
@@ -375,9 +382,9 @@ dial_run(struct session *s, struct iovec *first, int n, bool blocking,
 			v = DIAL_STOPPED;
 			break;
 		}
+		failed = (unsigned)s->server;
 		tried[ntried++] = (uint16_t)s->server;
-		try_failed(s, ntried < most);
-		s->retries = ntried < most ? ntried : most - 1;
+		try_failed(s);
 		if (ntried >= most) {
 			v = DIAL_NO_SERVER;
 			break;

@@ -355,6 +355,17 @@ def test_no_retries_left():
     equal(outcome, {ALERT_INTERNAL_ERROR, 'served'})
 
 
+def test_retries_are_tries_that_were_made():
+    """Where nobody is left there is no further try; log and statistics agree."""
+    for dead in 1, 2:
+        servers = [EchoBackend('s%d' % i, start=False) for i in range(dead)]
+        daemon = start(servers, 'check { type = "none" }')
+        with connect(daemon.port('https')) as s:
+            s.sendall(simple_hello(NAME))
+            equal(alert(s.recv(7)), ALERT_INTERNAL_ERROR)
+        daemon.wait_log(r' SC \d+/\d+/\d+/\d+/%d 0/0 ' % (dead - 1))
+
+
 def test_ipv6_all_the_way():
     need_ipv6()
     server = HttpBackend('six', address='::1')
