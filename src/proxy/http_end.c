@@ -139,8 +139,9 @@ http_end(struct exchange *e, enum step step)
 		break;
 	}
 	if (step == STEP_DONE && x->resp.head.keep_alive && x->resp.head.framing != HTTP_TUNNEL &&
-	    x->body.done && !e->up_broken && !e->server.ours && s->p->stop == PROXY_GO_ON) {
-		struct kept k = { e->server.fd, e->server.bound || x->req.head.bound || x->resp.head.bound };
+	    x->body.done && !e->up_broken && s->p->stop == PROXY_GO_ON) {
+		struct kept k = { e->server.fd, e->server.own,
+		    e->server.login || x->req.head.bound || x->resp.head.bound };
 
 		s->p->server_fd = -1;
 		http_kept_put(k, e->server.slot, &e->server.addr, clock_ms());

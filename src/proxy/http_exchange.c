@@ -386,6 +386,7 @@ http_exchange_run(struct http_exchange *x)
 		http_own_answer(x, 400, true);
 	} else if (http_server_reach(&e)) {
 		counters_request(http_backend_counters(s), clock_ms());
+		atomic_store_explicit(&s->p->slot->bytes_in, e.bytes_in, memory_order_relaxed);
 		session_title(s);
 		atomic_store_explicit(&s->p->slot->state, WORKER_RELAYING, memory_order_relaxed);
 		http_end(&e, move(&e));

@@ -32,7 +32,7 @@ drop(struct place *p)
 struct kept
 http_kept_take(uint32_t server, const struct addr *a)
 {
-	struct kept k = { -1, false };
+	struct kept k = { -1, false, false };
 	int i;
 
 	for (i = 0; nkept > 0 && i < KEPT_MAX; i++) {
@@ -51,24 +51,24 @@ http_kept_take(uint32_t server, const struct addr *a)
 }
 
 bool
-http_kept_is_bound(uint32_t server, const struct addr *a)
+http_kept_login(uint32_t server, const struct addr *a)
 {
 	int i;
 
 	for (i = 0; nkept > 0 && i < KEPT_MAX; i++)
-		if (kept[i].k.fd != 0 && kept[i].k.bound && kept[i].server == server &&
+		if (kept[i].k.fd != 0 && kept[i].k.login && kept[i].server == server &&
 		    addr_equal(&kept[i].addr, a))
 			return true;
 	return false;
 }
 
 void
-http_kept_unbind(void)
+http_kept_client_left(void)
 {
 	int i;
 
 	for (i = 0; nkept > 0 && i < KEPT_MAX; i++)
-		if (kept[i].k.fd != 0 && kept[i].k.bound)
+		if (kept[i].k.fd != 0 && (kept[i].k.own || kept[i].k.login))
 			drop(&kept[i]);
 }
 

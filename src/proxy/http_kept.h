@@ -11,18 +11,19 @@
 
 struct kept {
 	int fd;
-	bool bound;		/* logged in for the present client (NTLM): for no other */
+	bool own;		/* for the present client alone: it began with its PROXY header */
+	bool login;		/* so is this one, and the client must stay on it (NTLM) */
 };
 
 /* One to this server (slot and address), taken out; fd -1 none. */
 struct kept http_kept_take(uint32_t server, const struct addr *a);
 
-/* Is there one that is bound?  Requests that must not be sent twice go on it, too,
+/* Is there one with a login?  Requests that must not be sent twice go on it, too,
  * for on another they would be somebody else's. */
-bool http_kept_is_bound(uint32_t server, const struct addr *a);
+bool http_kept_login(uint32_t server, const struct addr *a);
 
-/* The client leaves, and what is bound to it goes with it. */
-void http_kept_unbind(void);
+/* The client leaves, and what is for it alone goes with it. */
+void http_kept_client_left(void);
 
 /* Has its server closed it, or sent what nobody asked for? */
 bool http_kept_stale(int fd);

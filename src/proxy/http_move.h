@@ -24,8 +24,7 @@ struct server {			/* the connection in use */
 	uint32_t slot;
 	struct addr addr;
 	bool reused;		/* it was kept: may turn out to be closed */
-	bool ours;		/* it began with a PROXY header: for this client alone */
-	bool bound;		/* so is what was logged in for it (NTLM) */
+	bool own, login;	/* see http_kept.h */
 };
 
 struct exchange {		/* what is moving */

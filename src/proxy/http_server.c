@@ -49,12 +49,13 @@ write_head(void *arg, unsigned server)
 }
 
 static void
-use_server(struct exchange *e, int fd, bool reused, bool bound)
+use_server(struct exchange *e, struct kept k, bool reused)
 {
-	e->server.fd = fd;
-	e->server.bound = bound;
+	e->server.fd = k.fd;
+	e->server.own = k.own;
+	e->server.login = k.login;
 	e->server.reused = reused;
-	e->s->p->server_fd = fd;
+	e->s->p->server_fd = k.fd;
 }
 
 void
@@ -74,20 +75,18 @@ try_kept(struct exchange *e)
 	struct http_bytes up[3];
 	struct kept k;
 
-	if (e->backend->service->send_proxy != CONF_PROXY_OFF)
-		return false;
 	e->server.slot = s->p->map->server[s->backend][s->server];
 	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
 	/* a server may close what it kept just as a request is on its way; one
 	 * that must not be sent twice (RFC 9110, 9.2.2) would be lost then */
-	if (!e->repeatable && !http_kept_is_bound(e->server.slot, &e->server.addr))
+	if (!e->repeatable && !http_kept_login(e->server.slot, &e->server.addr))
 		return false;
 	while ((k = http_kept_take(e->server.slot, &e->server.addr)).fd >= 0) {
 		/* closed, or there is an answer in it that nobody asked for? */
 		if (!http_kept_stale(k.fd)) {
 			memcpy(up, e->up, sizeof(up));
 			if (http_bytes_send(k.fd, e->up, 3, MSG_DONTWAIT) > 0) {
-				use_server(e, k.fd, true, k.bound);
+				use_server(e, k, true);
 				counter_add(&http_server_counters(s)->reused, 1);
 				counters_count(http_server_counters(s), clock_ms());
 				s->connect_us = 0;
@@ -163,17 +162,19 @@ dial_fresh(struct exchange *e)
 	struct session *s = e->s;
 	struct iovec iov[3];
 	struct name_server ns = { e, iov };
+	struct kept fresh = { -1, false, false };
 	struct dial d;
 	int n;
 
 	e->up[0].p = (const char *)proxy;
 	e->up[0].len = send_proxy_format(s, proxy);
-	e->server.ours = e->up[0].len > 0;
+	fresh.own = e->up[0].len > 0;
 	n = http_bytes_iov(e->up, 3, iov);
 	if (!no_server(e, dial_run(s, iov, n, true, named ? name_server : NULL, &ns, &d)))
 		return false;
 	http_bytes_took(e->up, 3, d.sent);
-	use_server(e, d.fd, false, false);
+	fresh.fd = d.fd;
+	use_server(e, fresh, false);
 	e->server.slot = s->p->map->server[s->backend][s->server];
 	health_addr(&s->p->shared->server[e->server.slot], &e->server.addr);
 	session_limit(d.fd, SO_RCVTIMEO, first_wait(e->backend->timeouts.server));

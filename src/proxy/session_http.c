@@ -40,7 +40,7 @@ keep_request_line(const struct http_request *r)
 {
 	char *p = request_line, *end = request_line + sizeof(request_line) - 16;
 
-	if (r->method.p == NULL || r->target.p == NULL) {
+	if (r->version.p == NULL) {	/* no request line, to HAProxy neither */
 		strcpy(request_line, "<BADREQ>");
 		return;
 	}
@@ -48,8 +48,7 @@ keep_request_line(const struct http_request *r)
 	*p++ = ' ';
 	p += log_escape(p, (size_t)(end - p), r->target.p, r->target.len);
 	*p++ = ' ';
-	log_escape(p, 15, r->version.p != NULL ? r->version.p : "HTTP/1.1",
-	    r->version.p != NULL ? r->version.len : 8);
+	log_escape(p, 15, r->version.p, r->version.len);
 }
 
 static int64_t
@@ -110,7 +109,8 @@ begin_request(struct session *s, struct http_exchange *x)
 	memset(x, 0, offsetof(struct http_exchange, req));
 	x->s = s;
 	http_request_init(&x->req);
-	memset(&x->body, 0, sizeof(*x) - offsetof(struct http_exchange, body));
+	memset(&x->body, 0, offsetof(struct http_exchange, resp) - offsetof(struct http_exchange, body));
+	http_response_init(&x->resp);
 	x->body.done = true;
 	x->status = -1;
 	s->backend = s->server = -1;
@@ -279,8 +279,7 @@ end_request(struct session *s, const struct http_exchange *x)
 		session_count_times(s, x->answer_us - x->sent_us, us);
 	log_request(s, x);
 	dial_release(s, s->bytes_in, s->bytes_out);
-	atomic_store_explicit(&s->p->slot->bytes_in, 0, memory_order_relaxed);
-	atomic_store_explicit(&s->p->slot->bytes_out, 0, memory_order_relaxed);
+	scoreboard_counted(s->p->slot, s->bytes_in, s->bytes_out);
 }
 
 static bool
@@ -357,6 +356,7 @@ start_clock(struct session *s, struct http_exchange *x, bool first)
 	if (first)
 		return;
 	scoreboard_begin(s->p->slot, x->start_us / 1000);
+	atomic_store_explicit(&s->p->slot->last_ms, x->start_us / 1000, memory_order_relaxed);
 	s->accept_us = x->start_us;	/* for the part of it that is left under stress */
 	s->deadline_ms = clock_deadline(x->start_us / 1000, s->p->listener->timeouts.request);
 }
@@ -398,5 +398,5 @@ void
 session_http(struct session *s)
 {
 	serve_client(s);
-	http_kept_unbind();
+	http_kept_client_left();
 }

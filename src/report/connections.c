@@ -52,8 +52,8 @@ look(const struct report *r, unsigned i, struct live *l)
 	l->server = v >= 0 && v < (int32_t)SHARED_SERVERS ? r->shared->server[v].name : "";
 	l->age = report_age(r, atomic_load(&w->since_ms));
 	l->idle = report_age(r, atomic_load(&w->last_ms));
-	l->in = atomic_load(&w->bytes_in);
-	l->out = atomic_load(&w->bytes_out);
+	l->in = atomic_load(&w->before_in) + atomic_load(&w->bytes_in);
+	l->out = atomic_load(&w->before_out) + atomic_load(&w->bytes_out);
 	return true;
 }
 

@@ -41,6 +41,15 @@ scoreboard_begin(struct worker_slot *w, int64_t now_ms)
 }
 
 void
+scoreboard_counted(struct worker_slot *w, uint64_t in, uint64_t out)
+{
+	atomic_store_explicit(&w->bytes_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->bytes_out, 0, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->before_in, in, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->before_out, out, memory_order_relaxed);
+}
+
+void
 scoreboard_set_client(struct worker_slot *w, const struct addr *client)
 {
 	struct worker_text *t = text_spare(w);

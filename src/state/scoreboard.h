@@ -64,7 +64,8 @@ struct worker_slot {
 	_Atomic uint32_t served;		/* clients so far */
 	_Atomic int64_t since_ms;		/* clock_ms of accept, or of becoming idle */
 	_Atomic int64_t last_ms;		/* clock_ms of the last byte either way */
-	_Atomic uint64_t bytes_in, bytes_out;	/* of this client so far */
+	_Atomic uint64_t bytes_in, bytes_out;	/* of this client so far; HTTP: of this request */
+	_Atomic uint64_t before_in, before_out;	/* of its earlier requests: counted already */
 	/* of this session or request, for the line that it might not live to write:
 	 * clock_ms of its begin, then what is known of it in ms, -1 not yet */
 	_Atomic int64_t began_ms;
@@ -110,6 +111,9 @@ scoreboard_spent(_Atomic int32_t *ms, int64_t us)
 {
 	atomic_store_explicit(ms, (int32_t)(us / 1000), memory_order_relaxed);
 }
+
+/* For the worker: these bytes of a request that is over stand in the counters. */
+void scoreboard_counted(struct worker_slot *w, uint64_t in, uint64_t out);
 
 /* For the worker: who it serves.  host may be NULL. */
 void scoreboard_set_client(struct worker_slot *w, const struct addr *client);

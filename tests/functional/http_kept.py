@@ -290,8 +290,37 @@ def test_a_connection_with_a_proxy_header_is_one_clients():
         for _ in range(2):
             with HttpClient(daemon.port('http'), source='127.0.0.%d' % (
                     i + 11)) as c:
-                for _ in range(2):
+                for _ in range(3):
                     equal(c.get('one.test').body, b'127.0.0.%d' % (i + 11))
+    equal(len(server.clients()), 10, 'one for all requests of a client')
+
+
+def test_durwardctl_shows_a_connection_not_a_request():
+    """Its bytes are of all requests, and it is idle since the last of them."""
+    gate = Gate()
+
+    def answer(r, c):
+        if r.target == '/slow':
+            gate.wait()
+        return ok(b'x' * 1000)
+    daemon, server = start(answer, keep='1h')
+    c = client(daemon)
+    size = len(c.get('one.test').raw)
+
+    def row():
+        return daemon.json('connections')[0]
+    wait_for(lambda: row()['bytes_out'] == size, 10, 'the bytes of the first answer')
+    first = row()['bytes_in']
+    check(first > 30, 'the head counts: %d', first)
+    wait_for(lambda: row()['idle'] >= 1, 10, 'it to be idle')
+    c.send(b'GET /slow HTTP/1.1\r\nHost: one.test\r\n\r\n')
+    wait_for(lambda: '/slow' in server.targets(), 10, 'the second request')
+    now = row()
+    equal((now['idle'], now['bytes_out']), (0, size))
+    check(now['bytes_in'] > first, 'the second head does not count')
+    gate.open()
+    c.answer()
+    wait_for(lambda: row()['bytes_out'] == 2 * size, 10, 'both answers')
 
 
 def test_a_reload_says_close_with_the_next_answer():

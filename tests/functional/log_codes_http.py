@@ -157,6 +157,19 @@ def test_http():
     equal(sum(int(line.split()[1]) for line in counted), len(HTTP), 'halog: statuses')
 
 
+def test_what_is_no_request_line():
+    """HAProxy's word for it, and nothing that the client did not send."""
+    daemon = world()
+    for line in (b'OPTIONS * RTSP/1.0', b'GET /a b HTTP/1.1', b'GET / HTTP/1.10',
+                 b'GET / http/1.1', b'PROXY TCP4 1.2.3.4 1.2.3.4 1 2', b'GET /'):
+        with connect(daemon.port('http')) as s:
+            s.sendall(line + b'\r\nHost: good.test\r\n\r\n')
+            to_end(s)
+            port = s.getsockname()[1]
+        got, = daemon.wait_log(r'127\.0\.0\.1:%d \[' % port)
+        check(got.endswith(' "<BADREQ>"'), '%r: %s', line, got)
+
+
 def test_what_ends_between_requests_has_no_line():
     """HAProxy is silent too: there was no request."""
     daemon = world()
