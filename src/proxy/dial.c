@@ -92,9 +92,10 @@ reserve_next(struct session *s, struct balance_key key, const uint16_t *tried, u
 	}
 }
 
-/* All are at their max-connections: wait for a place. */
+/* All are at their max-connections, or others wait already, behind whom this one
+ * comes: wait for a place. */
 static enum dial_verdict
-queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried)
+queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried, bool behind)
 {
 	struct backend_use *b = backend_use(s);
 	int64_t start = clock_us(), end = clock_deadline(clock_ms(), backend_of(s)->timeouts.queue);
@@ -120,7 +121,9 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 			v = DIAL_CLIENT_GONE;
 			break;
 		}
-		v = reserve_next(s, key, tried, ntried);
+		/* the place that is free just now is for the one who was woken */
+		v = behind ? DIAL_QUEUE_TIMEOUT : reserve_next(s, key, tried, ntried);
+		behind = false;
 		if (v != DIAL_QUEUE_TIMEOUT || left == 0)
 			break;
 		/* short naps, for a client that leaves wakes nobody */
@@ -149,11 +152,12 @@ session_key(const struct session *s)
 static enum dial_verdict
 choose(struct session *s, const uint16_t *tried, unsigned ntried)
 {
+	bool behind = atomic_load_explicit(&backend_use(s)->waiters, memory_order_relaxed) > 0;
 	struct balance_key key = session_key(s);
-	enum dial_verdict v = reserve_next(s, key, tried, ntried);
+	enum dial_verdict v = behind ? DIAL_QUEUE_TIMEOUT : reserve_next(s, key, tried, ntried);
 
 	if (v == DIAL_QUEUE_TIMEOUT)
-		v = queue_wait(s, key, tried, ntried);
+		v = queue_wait(s, key, tried, ntried, behind);
 	if (v == DIAL_OK) {
 		counter_add(&server_use(s, (unsigned)s->server)->c.chosen, 1);
 		scoreboard_spent(&s->p->slot->queue_ms, s->queue_us);

@@ -195,6 +195,30 @@ def test_a_full_server_is_passed_over():
     waits_then_served(daemon, held[1])
 
 
+def test_who_waits_longer_comes_first():
+    """A place becomes free while the one who waits for it is slow to wake: the
+    one who comes just then waits behind."""
+    a = EchoBackend('a')
+    daemon, _ = start(servers='server "a" { address = "127.0.0.1:%d" '
+                      'max-connections = 1 }' % a.port)
+    hello = simple_hello(NAME)
+    held = opened(daemon)
+    with connect(daemon.port('https')) as first, connect(daemon.port('https')) as second:
+        first.sendall(hello)
+        wait_for(lambda: ledger(daemon)['queued'] == 1, 10, 'one to wait')
+        worker, = daemon.workers('127.0.0.1:%d ' % first.getsockname()[1])
+        os.kill(worker, signal.SIGSTOP)
+        held.close()
+        wait_for(lambda: daemon.json('status')[0]['current'] == 0, 10, 'a free place')
+        second.sendall(hello)
+        check(waits(second, 0.1), 'the second one went past the first')
+        os.kill(worker, signal.SIGCONT)
+        equal(read_until(first, len(hello)), hello, 'the first')
+        check(waits(second, 0.1), 'two at a server that takes one')
+        first.close()
+        equal(read_until(second, len(hello)), hello, 'the second')
+
+
 def test_the_queue_has_an_end():
     a = EchoBackend('a')
     daemon, _ = start(servers='server "a" { address = "127.0.0.1:%d" '
