@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "proxy/peer.h"
 #include "wire/http_write.h"
 
 _Alignas(4096) static char answer_in[HTTP_RESPONSE_MAX + 4096];	/* as it comes */
@@ -219,6 +220,7 @@ wait_server(struct exchange *e)
 	};
 	int ms = e->backend->timeouts.server, n;
 
+	peer_keepalive(e->server.fd, e->s->p->conf->tcp_keepalive_ms);	/* it may have vanished */
 	n = poll(pfd, 2, ms <= 0 ? -1 : ms > HTTP_PATIENCE_MS ? ms - HTTP_PATIENCE_MS : 0);
 	if (http_stopped(e->s))
 		return STEP_STOPPED;

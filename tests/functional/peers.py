@@ -206,4 +206,22 @@ def test_who_vanishes_is_found_out():
         c.close()
 
 
+def test_an_http_server_that_vanishes_is_found_out():
+    """While a client waits for its answer, however long that may take."""
+    lost = Address(SERVER)
+    server = TcpBackend('lost', address=SERVER)
+    daemon = Durward('''
+tcp-keepalive = "1s"
+timeouts { server = "0s" }
+listener "http" { bind = {"127.0.0.1:@http@"} protocol = "http" }
+cluster "one" { service "web" { listeners = {"http"} hosts = {"www.example.org"}
+    servers = {"lost=@server@"} check { type = "none" } } }''', server=server.where)
+    with connect(daemon.port('http')) as s:
+        s.sendall(b'GET / HTTP/1.1\r\nHost: www.example.org\r\n\r\n')
+        server.wait_client()
+        lost.vanish()
+        s.settimeout(20)
+        check(s.recv(12) == b'HTTP/1.1 502', 'no answer')
+
+
 main()
