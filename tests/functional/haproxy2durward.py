@@ -3,6 +3,7 @@
 """haproxy2durward: what it makes is good, says what it left out, and takes the
 same names to the same backends as HAProxy does."""
 
+import base64
 import os
 import random
 import re
@@ -10,7 +11,8 @@ import socket
 import subprocess
 
 from lib import (Durward, HAProxy, TcpBackend, check, connect, equal,
-                 free_port, main, run_durward, scratch, simple_hello)
+                 free_port, http_request, main, run_durward, scratch,
+                 simple_hello)
 from lib.daemon import SRCDIR
 
 TOOL = os.path.join(SRCDIR, 'src', 'haproxy2durward')
@@ -152,6 +154,12 @@ LEFT = [
     ('backend', 'server s2'),
     ('backend', 'server "s2 192.0.2.2:443'),
     ('backend', 'option "tcpka'),
+    ('stats', 'stats auth "u:$HOME"'),
+    ('stats', 'stats auth u:$6$plainword'),
+    ('stats', 'stats auth u'),
+    ('stats', 'stats uri /a;b'),
+    ('stats', 'stats uri "/a#b"'),
+    ('stats', 'stats uri a'),
     ('peers', 'resolvers dns\n nameserver a 192.0.2.53:53\nuserlist u\n user a password b'),
 ]
 WHOLE = '''@none@
@@ -167,6 +175,11 @@ backend b
  mode tcp
  server s1 192.0.2.1:443
  @backend@
+listen s
+ bind 127.0.0.1:9000
+ mode http
+ stats enable
+ @stats@
 @peers@
 '''
 
@@ -224,6 +237,40 @@ def test_usage_and_errors():
         run = subprocess.run(['sh', TOOL] + args, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         equal(run.returncode, status, 'exit status with %r' % args)
+
+
+# a password as haproxy.cfg has it, and what a client must say
+PASSWORDS = [
+    ('plain', 'plain'), (r'p\\q', r'p\q'), (r'"p\\\\q"', r'p\\q'), (r"'end\'", 'end\\'),
+    (r"'a\\'", r'a\\'), (r'\\\\\\a', '\\\\\\a'), (r"\\\'", "\\'"), (r'"\"a\\\""', '"a\\"'),
+    ("\"it's\"", "it's"), (r"it\'s\"", "it's\""), (r'a\ b\#c', 'a b#c'), (r'a\.b', r'a\.b'),
+    (r'"a\$b"', 'a$b'), ("'a${HOME}b'", 'a${HOME}b'), (r'"a\${HOME}\\"', 'a${HOME}\\'),
+    (r'\x41\x7a\\x41', r'Az\x41'), (r'a\tb', 'a\tb'), (r"'\n'", r'\n'), ('p:q', 'p:q'),
+    (r"\t\'\"\\\${a", "\t'\"\\\\${a"),
+]
+
+
+def test_passwords():
+    """The same one opens both, however it is written."""
+    text, ports = 'defaults\n mode http\n timeout client 9s\n timeout server 9s\n' \
+        ' timeout connect 9s\n', []
+    for i, (written, _) in enumerate(PASSWORDS):
+        ports.append(free_port())
+        text += 'listen s%d\n bind 127.0.0.1:%d\n stats enable\n stats auth u:%s\n' % (
+            i, ports[i], written)
+    HAProxy(text, [('127.0.0.1', port) for port in ports])
+    mine = [free_port() for _ in PASSWORDS]
+    converted = convert(text)
+    for theirs, ours in zip(ports, mine):
+        converted = converted.replace(':%d"' % theirs, ':%d"' % ours)
+    Durward(converted)
+    for i, (written, password) in enumerate(PASSWORDS):
+        for port in ports[i], mine[i]:
+            pair = base64.b64encode(('u:' + password).encode()).decode()
+            status, _, _ = http_request(port, 'localhost', '/haproxy?stats',
+                                        'Authorization: Basic %s\r\n' % pair)
+            equal(status, 200, 'status with %r, by %s' % (
+                written, 'HAProxy' if port == ports[i] else 'durward'))
 
 
 # --- the same names through both programs -----------------------------------
