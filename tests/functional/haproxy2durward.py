@@ -239,6 +239,73 @@ def test_usage_and_errors():
         equal(run.returncode, status, 'exit status with %r' % args)
 
 
+INHERITS = """
+defaults base
+ mode http
+ maxconn 77
+ option forwardfor except 192.0.2.0/24
+ default-server send-proxy check inter 3s
+ timeout client 30s
+ timeout server 30s
+ timeout connect 5s
+ timeout http-request 9s
+defaults other from base
+ retries 5
+ timeout client 40s
+defaults from other
+ balance leastconn
+ stats uri /s
+ disabled
+frontend bystander
+ bind 127.0.0.1:8001
+ default_backend b
+listen page
+ bind 127.0.0.1:8002
+ enabled
+defaults plain
+ mode tcp
+ timeout client 1m
+ timeout server 1m
+ timeout connect 1m
+frontend f from other
+ bind 127.0.0.1:8003
+ default_backend b
+backend b from base
+ server s 192.0.2.1:80
+listen g
+ bind 127.0.0.1:8443
+ server s 192.0.2.1:443
+"""
+
+
+def section(text, title):
+    """What stands in the section that begins so."""
+    found = re.search(r'(?ms)^(\t*)%s \{\n(.*?)^\1\}' % re.escape(title), text)
+    check(found, 'no %s in\n%s', title, text)
+    return found.group(2)
+
+
+def test_sections_that_begin_as_another():
+    """defaults NAME from OTHER, and frontend NAME from DEFAULTS."""
+    text = convert(INHERITS, status=1)
+    equal(re.findall(r'LEFT OUT, line:\d+: (.*)', text),
+          ['option forwardfor except 192.0.2.0/24'])
+    accepted(text)
+    for title, words in (
+            ('listener "f"', ['protocol = "http"', 'max-connections = 77',
+                              'timeouts { client = "40s" }']),
+            ('listener "page"', ['protocol = "stats"', 'uri = "/s"']),
+            ('cluster "b"', ['send-proxy = "v1"', 'interval = "3s"']),
+            ('listener "g"', ['protocol = "tls"']),
+            ('cluster "g"', ['type = "none"', 'connect = "1m"', 'idle = "1m"'])):
+        for word in words:
+            check(word in section(text, title), 'no %s in %s of\n%s', word, title, text)
+    check('forwarded-for = false' not in text, 'an address is not forwarded')
+    check('max-connections' not in section(text, 'listener "g"'), 'g has no maxconn')
+    check('listener "bystander"' not in text, 'what is disabled is there')
+    convert(INHERITS + 'backend c from nowhere\n', status=1)
+
+
 # a password as haproxy.cfg has it, and what a client must say
 PASSWORDS = [
     ('plain', 'plain'), (r'p\\q', r'p\q'), (r'"p\\\\q"', r'p\\q'), (r"'end\'", 'end\\'),
