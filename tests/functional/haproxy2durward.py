@@ -102,6 +102,7 @@ def test_kubeadm_guide():
 # a directive that cannot be carried over, where it stands, and in what section
 LEFT = [
     ('global', 'lua-load /etc/x.lua'),
+    ('global', 'maxconn 2000000'),
     ('frontend', 'bind :443 ssl crt /etc/x.pem'),
     ('frontend', 'acl x src 10.0.0.0/8\n use_backend b if x'),
     ('frontend', 'acl x req.ssl_sni -f /etc/names\n use_backend b if x'),
@@ -208,6 +209,8 @@ CARRIED = [
      'bind = {"*:8443"}'),
     ('frontend', 'bind :::8443', 'bind = {"*:8443"}'),
     ('frontend', 'bind *:8443,:::8443 v4v6', 'bind = {"*:8443"}'),
+    ('global', 'maxconn 5000', 'bind = {"*:8443"}\n\tprotocol = "tls"\n\tmax-connections = 5000'),
+    ('global', 'maxconn 5000', 'protocol = "stats"\n\tmax-connections = 5000'),
     ('frontend', 'bind 0.0.0.0:8444\n bind [::]:8444',
      'bind = {"*:8443", "0.0.0.0:8444", "[::]:8444"}'),
 ]
