@@ -309,6 +309,35 @@ def test_sections_that_begin_as_another():
     convert(INHERITS + 'backend c from nowhere\n', status=1)
 
 
+# timeouts, the check, and how long a probe of durward may take; HAProxy: the
+# connection min(connect, inter), and then timeout check
+PROBES = [
+    ('', 'check inter 3s', '3s'),
+    ('timeout check 10s', 'check inter 3s', '6s'),
+    ('timeout check 10s\n timeout connect 1500ms', 'check inter 3s', '4500ms'),
+    ('option ssl-hello-chk', 'check inter 3s', '3s'),
+    ('option ssl-hello-chk\n timeout check 500ms', 'check inter 3s', '3500ms'),
+    ('option ssl-hello-chk\n timeout check 10s', 'check inter 3s', '6s'),
+    ('option httpchk GET /\n timeout check 10s\n timeout connect 1s', 'check inter 3s', '4s'),
+]
+
+
+def test_how_long_a_probe_may_take():
+    for lines, words, wanted in PROBES:
+        text = convert('backend b\n %s\n server s 192.0.2.1:443 %s\n'
+                       'frontend f\n mode tcp\n bind :8443\n default_backend b\n'
+                       % (lines, words))
+        check('timeout = "%s"' % wanted in section(text, 'cluster "b"'),
+              '%r: no %s in\n%s', lines, wanted, text)
+        equal('later counts as down' in text,
+              'option' in lines and '10s' in lines, 'a remark on %r' % lines)
+        accepted(text)
+    # README's table has this file, and says "2s", which is the default
+    text = convert(fixture('article'), status=1)
+    equal(re.findall('(?m)^[^#]* timeout = "(.*?)"', text), [], 'others than 2s')
+    equal(text.count('later counts as down'), 1, 'remarks')
+
+
 # a password as haproxy.cfg has it, and what a client must say
 PASSWORDS = [
     ('plain', 'plain'), (r'p\\q', r'p\q'), (r'"p\\\\q"', r'p\\q'), (r"'end\'", 'end\\'),
