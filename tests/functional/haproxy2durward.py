@@ -127,7 +127,8 @@ LEFT = [
     ('backend', 'server-template s 3 x.example.org:443'),
     ('backend', 'option log-separate-errors'),
     ('backend', 'no option redispatch'),
-    ('frontend', 'bind :9443 accept-proxy'),
+    ('frontend', 'bind :9443 backlog 10'),
+    ('frontend', 'backlog 70000'),
     ('frontend', 'bind :9443 maxconn 10'),
     ('frontend', 'bind 192.0.2.1:9000-9003'),
     ('backend', 'http-send-name-header Host'),
@@ -226,14 +227,32 @@ def test_what_is_carried_over():
 
 
 def test_options_of_one_address():
-    """durward has them for a listener: who differs is told."""
-    both = 'frontend f\n mode tcp\n bind :1443%s\n bind :2443%s\n' \
-        ' default_backend b\nbackend b\n mode tcp\n server s 192.0.2.1:443\n'
-    for one, other, status in (('', '', 0), (' accept-proxy', ' accept-proxy', 0),
-                               (' accept-proxy', '', 1), ('', ' accept-proxy', 1)):
+    """durward has them for a listener, so that those whose clients begin with
+    a PROXY header have one of their own: no other client's is believed."""
+    both = 'frontend f\n mode tcp\n maxconn 50\n bind :1443%s\n bind :2443%s\n' \
+        ' default_backend b\nbackend b\n mode tcp\n server s 192.0.2.1:1443\n'
+    proxy = ' accept-proxy'
+    for one, other, plain, proxied in (
+            ('', '', '"*:1443", "*:2443"', ''), (proxy, proxy, '', '"*:1443", "*:2443"'),
+            (proxy, '', '"*:2443"', '"*:1443"'), ('', proxy, '"*:1443"', '"*:2443"')):
+        text = convert(both % (one, other))
+        for binds, is_proxied in (plain, False), (proxied, True):
+            if binds:
+                name = 'f-proxy' if plain and is_proxied else 'f'
+                listener = section(text, 'listener "%s"' % name)
+                check('bind = {%s}' % binds in listener, 'no %s in %s', binds, text)
+                equal('accept-proxy = {' in listener, is_proxied, listener)
+                routes(accepted(text), (name + ',a.example', 'b.b.' + name))
+        check('"s=192.0.2.1:1443"' in text or not (plain and proxied),
+              'the port goes with the listener in\n%s', text)
+    for one, other, status, wanted in (
+            (' maxconn 9', '', 1, 50), ('', ' maxconn 9', 1, 50),
+            (' maxconn 9', ' maxconn 8', 1, 17), (' maxconn 99', ' maxconn 9', 1, 50)):
         text = convert(both % (one, other), status)
-        equal('accept-proxy = {' in text, bool(one), '%r %r' % (one, other))
-        accepted(text)
+        check('max-connections = %d' % wanted in text, '%r %r in\n%s', one, other, text)
+    check('max-connections = 9' in convert(
+        'listen f\n mode tcp\n maxconn 50\n bind :1443 maxconn 9\n server s 192.0.2.1\n'),
+        'the limit of the only address')
 
 
 def test_usage_and_errors():
