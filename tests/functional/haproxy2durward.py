@@ -263,6 +263,29 @@ def test_usage_and_errors():
         equal(run.returncode, status, 'exit status with %r' % args)
 
 
+def test_names_are_as_the_page_says():
+    with open(os.path.join(SRCDIR, 'man', 'haproxy2durward.1')) as f:
+        page = f.read()
+
+    def made(backend):
+        text = convert('frontend f\n mode tcp\n bind :8443\n default_backend %s\n'
+                       'backend %s\n server s 192.0.2.1:443\n' % (backend, backend))
+        return re.search(r'cluster "(.*)"[^"]*service "(.*)"', text).groups()
+    for start, end, wanted in (
+            ('\nThe former are\n', ' ;\n', lambda w: ('one', w)),
+            ('\nDropped everywhere are\n', '\nand the port', lambda w: ('one', 'one'))):
+        words = re.findall(r'\b[a-z0-9]{2,}\b', page.split(start)[1].split(end)[0].replace(
+            '\nand\n', '\n'))
+        check(len(words) > 15, 'these words only: %r', words)
+        for word in words:
+            equal(made('one_' + word), wanted(word), 'cluster and service of one_' + word)
+    for backend, *names in (('be_api_hub_6443', 'hub', 'api'), ('bk_a', 'a', 'a'),
+                            ('bk_prod2', 'prod2', 'prod2'), ('bk_api', 'default', 'api'),
+                            ('one_ingress_http', 'one', 'ingress'),
+                            ('be_8443', 'default', 'be_8443')):
+        equal(made(backend), tuple(names), 'cluster and service of ' + backend)
+
+
 INHERITS = """
 defaults base
  mode http
