@@ -204,6 +204,35 @@ def test_everything_left_out_is_named():
         accepted(text)
 
 
+# what is said of one that is easily said wrong, and nothing else
+ONE_THING = 'durward looks at one thing, the name that a client asks for'
+NEGATION = 'durward has no negation: it takes a client for the name that it asks for'
+REASONS = [
+    ('use_backend b if { hdr(host) -i x } { path_beg /a }', ONE_THING),
+    ('use_backend b if !{ hdr(host) -i x } { path_beg /a }', ONE_THING),
+    ('acl a hdr(host) -i x\n use_backend b if a !{ hdr(host) -i y }', ONE_THING),
+    ('acl a hdr(host) -i x\n use_backend b if !a', NEGATION),
+    ('use_backend b if ! { hdr(host) -i x }', NEGATION),
+    ('use_backend b if gone', 'there is no ACL of this name: gone'),
+    ('use_backend b if LOCALHOST', 'durward has none of the ACLs that HAProxy knows by itself'),
+    ('option forwardfor header X except 192.0.2.0/24',
+     'X-Forwarded-For, appended for every client, is all that durward adds'),
+    ('mode http\n option forwardfor except 192.0.2.0/24',
+     'of this, except: durward adds the address of every client'),
+]
+
+
+def test_reasons():
+    for lines, reason in REASONS:
+        text = convert(whole(frontend=lines), status=1)
+        equal(re.findall(r'LEFT OUT, line:\d+: .*\n# +(.*)', text), [reason], lines)
+    for args in [], ['/dev/null']:
+        run = subprocess.run(['sh', TOOL] + args, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        equal(run.stderr.decode(), 'haproxy2durward: %s\n' % (
+            '/dev/null: cannot be read' if args else 'standard input: nothing in it'))
+
+
 # what is in the file, where, and what becomes of it
 CARRIED = [
     ('global', 'grace 4s', 'drain-delay = "4s"'),
