@@ -165,6 +165,10 @@ LEFT = [
     ('stats', 'stats uri a'),
     ('stats', 'bind [2001:db8::1]:9001'),
     ('stats', 'bind :9001 accept-proxy'),
+    ('backend', 'retries 3x'),
+    ('backend', 'server s2 192.0.2.2:443 inter 1w'),
+    ('backend', 'server s2 192.0.2.2:443 "a\\nlog = 1"'),
+    ('frontend', 'use_backend "b\\nlog = 1" if { req.ssl_sni -i a.example.org }'),
     ('peers', 'resolvers dns\n nameserver a 192.0.2.53:53\nuserlist u\n user a password b'),
 ]
 WHOLE = '''@none@
@@ -201,7 +205,7 @@ def test_everything_left_out_is_named():
         wanted = [one.strip() for one in line.split('\n')]
         check(any(one in wanted or one.startswith('checks that differ') or
                   one.endswith('of some servers only') or
-                  one in ('backend missing', 'listen s') for _, one in found),
+                  one in ('backend missing', 'listen s', 'backend b?log = 1') for _, one in found),
               '%r: named is %r', line, found)
         accepted(text)
 
