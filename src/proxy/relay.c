@@ -336,8 +336,9 @@ relay_turn(struct relay *r, struct flow f[2], const struct pollfd pfd[2])
 
 		if (step != STEP_OK && r->p->stop < PROXY_KILLED) {
 			bool client = (step == STEP_FROM_FAILED) == (i == 0);
+			bool reset = step == STEP_TO_FAILED && (errno == EPIPE || errno == ECONNRESET);
 
-			if (r->broken || step == STEP_FROM_FAILED || f[!i].eof)
+			if (r->broken || !reset || f[!i].eof)
 				return relay_broken(r, r->broken ? r->by_client : client);
 			r->broken = true;
 			r->by_client = client;
