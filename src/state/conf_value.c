@@ -381,6 +381,11 @@ host_regex(struct conf_mem *m, const char *text, char **canonical, const char **
 	*why = "a regular expression is missing; for every name, write \"*\"";
 	if (text[1] == '\0')
 		return false;
+	*why = "a control character in it: for a backslash write \"\\\\\", or put the whole between "
+	    "single quotes";
+	for (const char *p = text; *p != '\0'; p++)
+		if (iscntrl((unsigned char)*p))
+			return false;
 	rc = regcomp(&re, text + 1, REG_EXTENDED | REG_ICASE | REG_NOSUB);
 	*canonical = conf_strdup(m, text);
 	if (rc == 0) {

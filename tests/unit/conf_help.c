@@ -83,6 +83,15 @@ conf_help_load(const char *path, struct said *said)
 	return conf_load(path, keep_error, keep_warning, said);
 }
 
+bool
+conf_help_says(const char *message, const char *expected)
+{
+	const char *dots = strstr(expected, "...");
+
+	return dots == NULL ? strcmp(message, expected) == 0 :
+	    strncmp(message, expected, (size_t)(dots - expected)) == 0;
+}
+
 struct conf *
 conf_help_text(const char *text)
 {

@@ -4,6 +4,8 @@
 #ifndef DURWARD_TEST_CONF_HELP_H
 #define DURWARD_TEST_CONF_HELP_H
 
+#include <stdbool.h>
+
 #include "state/conf.h"
 
 struct said {
@@ -22,6 +24,9 @@ const char *conf_help_file(const char *name, const char *text);
 
 /* Load a file; messages, without the directory's name, go to *said. */
 struct conf *conf_help_load(const char *path, struct said *said);
+
+/* Whether a message is the one expected; "..." in that stands for any ending. */
+bool conf_help_says(const char *message, const char *expected);
 
 /* Load text that must be right; every error is printed and fails the test. */
 struct conf *conf_help_text(const char *text);
