@@ -52,6 +52,10 @@ build_log(struct conf_load *l)
 	l->conf->log_given = true;
 	if (!conf_parse_log(l->conf->memory, e->item[0].text, &l->conf->log, &why))
 		conf_error(l, e->where, "log = \"%s\": %s", e->item[0].text, why);
+	if (l->conf->log.kind == CONF_LOG_FILE) {
+		l->conf->log.path = conf_path(l, e->where, l->conf->log.path);
+		l->conf->log.text = conf_printf(l->conf->memory, "file:%s", l->conf->log.path);
+	}
 }
 
 static void
@@ -76,6 +80,8 @@ check_paths(struct conf_load *l)
 	const struct conf_entry *pid = conf_entry(l->root, "pid-file");
 	const struct conf_entry *control = conf_entry(l->root, "control");
 
+	l->conf->pid_file = conf_path(l, pid->where, l->conf->pid_file);
+	l->conf->control = conf_path(l, control->where, l->conf->control);
 	if (l->conf->pid_file[0] == '\0')
 		conf_error(l, pid->where, "pid-file = \"\": a path is missing");
 	if (l->conf->control[0] == '\0')
@@ -125,10 +131,14 @@ build_binds(struct conf_load *l, const struct conf_node *node, struct conf_liste
 		conf_error(l, e->where, "listener \"%s\": bind is missing", ls->name);
 	ls->bind = conf_array(l->conf->memory, e->n, sizeof(*ls->bind));
 	for (unsigned i = 0; i < e->n; i++) {
-		if (conf_parse_bind(l->conf->memory, e->item[i].text, &ls->bind[ls->nbind], &why))
+		const char *text = e->item[i].text;
+
+		if (strncmp(text, "unix:", 5) == 0)
+			text = conf_printf(&l->mem, "unix:%s", conf_path(l, e->item[i].where, text + 5));
+		if (conf_parse_bind(l->conf->memory, text, &ls->bind[ls->nbind], &why))
 			ls->nbind++;
 		else
-			conf_error(l, e->item[i].where, "bind = \"%s\": %s", e->item[i].text, why);
+			conf_error(l, e->item[i].where, "bind = \"%s\": %s", text, why);
 	}
 }
 

@@ -139,6 +139,12 @@ bool conf_is_name(const char *text, bool dots);
 /* "N or M or ..." of the words, for messages. */
 const char *conf_words_text(struct conf_mem *m, const char *const *words);
 
+/* conf_path.c */
+/* An absolute path in the conf's memory, from one that stands at w; "" stays. */
+char *conf_path(struct conf_load *l, struct conf_where w, const char *path);
+/* Why this is no file of certificates; NULL where it is one, as far as a look tells. */
+const char *conf_path_no_certificate(const char *path);
+
 /* conf_fill.c: the keys of one section into its struct by the table. */
 void conf_fill_defaults(struct conf_load *l, enum conf_section section, void *into);
 void conf_fill(struct conf_load *l, const struct conf_node *node, void *into);

@@ -7,9 +7,7 @@
 #include "config.h"
 #include "state/conf_priv.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "wire/hostname.h"
 
@@ -48,10 +46,11 @@ conf_build_timeouts(struct conf_load *l, const struct conf_node *parent, struct 
 }
 
 static void
-check_strings(struct conf_load *l, const struct conf_node *node, const struct conf_check *c)
+check_strings(struct conf_load *l, const struct conf_node *node, struct conf_check *c)
 {
 	const struct conf_entry *path = conf_entry(node, "path"), *host = conf_entry(node, "host");
 	const struct conf_entry *ca = conf_entry(node, "ca-file");
+	const char *why;
 	char canon[256];
 
 	if (path->given && (*c->path != '/' || strpbrk(c->path, " \t\r\n#") != NULL))
@@ -60,8 +59,11 @@ check_strings(struct conf_load *l, const struct conf_node *node, const struct co
 	if (host->given && *c->host != '\0' &&
 	    hostname_from_host_field(c->host, strlen(c->host), canon) <= 0)
 		conf_error(l, host->where, "host = \"%s\": not a host name", c->host);
-	if (ca->given && *c->ca_file != '\0' && access(c->ca_file, R_OK) != 0)
-		conf_error(l, ca->where, "ca-file = \"%s\": %s", c->ca_file, strerror(errno));
+	if (!ca->given || *c->ca_file == '\0')
+		return;
+	c->ca_file = conf_path(l, ca->where, c->ca_file);
+	if ((why = conf_path_no_certificate(c->ca_file)) != NULL)
+		conf_error(l, ca->where, "ca-file = \"%s\": %s", c->ca_file, why);
 }
 
 static void

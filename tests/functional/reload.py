@@ -141,6 +141,20 @@ def test_a_refused_reload_says_why():
     opened(daemon).close()
 
 
+def test_a_reload_without_certificates_is_refused():
+    """Every server would go down."""
+    daemon, _ = start()
+    text = open(daemon.conf).read()
+    with open(daemon.conf, 'w') as f:
+        f.write(text.replace('check {', 'check {\nca-file = "/etc/passwd"'))
+    line = text[:text.index('check {')].count('\n') + 2
+    run = daemon.ctl('reload')
+    equal((run.returncode, run.stdout), (1, ''))
+    check('%s:%d: ca-file = ' % (daemon.conf, line) in run.stderr, '%r',
+          run.stderr)
+    opened(daemon).close()
+
+
 def test_a_reload_with_nobody_that_is_known_is_refused():
     if os.geteuid() != 0:
         skip('only root changes its user')
