@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,16 +35,18 @@ users_find(const struct conf *c, struct users *u, conf_report *error, conf_repor
 {
 	const struct passwd *pw = getpwnam(c->user);
 	const struct group *gr = getgrnam(c->group);
+	bool follow = c->group_where.line == 0;		/* not given: the user's own will do */
 
 	/* not installed by a package: the default user may not be there (yet) */
 	if (pw == NULL && strcmp(c->user, DEFAULT_USER) == 0 && (pw = getpwnam("nobody")) != NULL) {
 		say(warn, arg, c->user_where, "warning: user \"%s\" does not exist: running as nobody "
 		    "(useradd --system %s)", c->user, c->user);
-		if (gr == NULL && strcmp(c->group, DEFAULT_USER) == 0) {
-			u->uid = pw->pw_uid;
-			u->gid = pw->pw_gid;
-			return 0;
-		}
+		follow |= strcmp(c->group, DEFAULT_USER) == 0;
+	}
+	if (pw != NULL && gr == NULL && follow) {
+		u->uid = pw->pw_uid;
+		u->gid = pw->pw_gid;
+		return 0;
 	}
 	if (pw == NULL)
 		say(error, arg, c->user_where, "user = \"%s\": there is no such user here (create it, or "

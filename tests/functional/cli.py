@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: ISC
 """durward's options, its exit status and its messages."""
 
+import grp
 import os
+import pwd
 import re
 import socket
 import subprocess
 
-from lib import (CTL, SRCDIR, check, equal, free_port, main, run_durward,
-                 scratch, write_conf)
+from lib import (CTL, DURWARD, SRCDIR, Durward, check, equal, free_port, main,
+                 run_durward, scratch, skip, wait_for, write_conf)
 from lib.daemon import preamble
 
 GOOD = '''\
@@ -112,6 +114,61 @@ def test_a_user_or_group_that_is_not_there():
         for line, text in (1, 'user = "no-such": there is no such user here'), \
                 (2, 'group = "none-such": there is no such group here'):
             check('%s:%d: %s' % (path, line, text) in run.stderr, '%r', run.stderr)
+
+
+def test_relative_paths_start_at_the_file():
+    directory = scratch()
+    text = preamble('') + GOOD.replace('bind = {', 'bind = {"unix:x.bound", ')
+    text = text.replace('"/durward.', '"x.').replace(':8443', ':1', 1)
+    path = write_conf(re.sub(r'(192\.0\.2\.\d+)"', r'\1:1"', text), directory)
+    daemon = subprocess.Popen([DURWARD, '-c', path], cwd='/',
+                              stdin=subprocess.DEVNULL)
+    equal(daemon.wait(20), 0)
+    for name in 'x.pid', 'x.sock', 'x.bound':
+        check(os.path.exists(os.path.join(directory, name)), 'no %s', name)
+    for command in 'reload', 'stop':
+        equal(subprocess.run([CTL, '-s', directory + '/x.sock', command],
+                             stdout=subprocess.DEVNULL).returncode, 0, command)
+    wait_for(lambda: not os.path.exists(directory + '/x.pid'))
+
+
+def test_files_without_certificates_are_refused():
+    for name in '/etc/passwd', '/etc', os.devnull:
+        path = write_conf(GOOD.replace(
+            'hosts ', 'check { ca-file = "%s" }\n hosts ' % name, 1))
+        for option in '-t', '-f':
+            run = run_durward(option, '-c', path)
+            equal((run.returncode, run.stdout), (1, ''), option)
+            check('%s:5: ca-file = "%s": ' % (path, name) in run.stderr, '%r',
+                  run.stderr)
+
+
+def test_a_group_that_was_not_set_follows_the_user():
+    try:
+        grp.getgrnam('durward')
+        skip('there is a group durward')
+    except KeyError:
+        pass
+    root = os.geteuid() == 0
+    text = 'user = "nobody"\n'
+    run = run_durward('-t', '-c', write_conf(text + GOOD))
+    equal((run.returncode, run.stderr), (0, ''))
+    run = run_durward('-t', '-c', write_conf(text + 'group = "durward"\n' + GOOD))
+    equal(run.returncode, 1 if root else 0)
+    check(':2: group = "durward": there is no such group' in run.stderr, '%r',
+          run.stderr)
+    if not root:
+        return
+    daemon = Durward(GOOD)
+    with open(daemon.conf) as f:
+        text = re.sub('(?m)^group = .*\n', '', f.read())
+    with open(daemon.conf, 'w') as f:
+        f.write(text)
+    run = daemon.ctl('reload')
+    equal((run.returncode, run.stderr), (0, ''))
+    with open('/proc/%d/status' % daemon.workers()[0]) as f:
+        check(re.search(r'\nGid:\t%d\t' % pwd.getpwnam('nobody').pw_gid, f.read()),
+              'it runs as another group')
 
 
 def test_a_file_that_is_not_there():
