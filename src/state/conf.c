@@ -23,8 +23,10 @@ load_steps(struct conf_load *l, const char *path)
 		return;
 	conf_build_backends(l);
 	conf_check_all(l);
-	if (l->nerror == 0)
+	if (l->nerror == 0) {
+		conf_unused_all(l);
 		conf_warn_all(l);
+	}
 }
 
 static struct conf *

@@ -46,6 +46,10 @@ check_stats(struct conf_load *l, const struct conf_node *node, const struct conf
 	if (*ls->uri != '/' || strpbrk(ls->uri, " \t\r\n#;") != NULL)
 		conf_error(l, uri->where, "uri = \"%s\": it begins with / and has no white space, # or ;",
 		    ls->uri);
+	else if (strcmp(ls->uri, "/metrics") == 0 || strcmp(ls->uri, "/healthz") == 0 ||
+	    strncmp(ls->uri, "/metrics?", 9) == 0 || strncmp(ls->uri, "/healthz?", 9) == 0)
+		conf_error(l, uri->where, "uri = \"%s\": something else is there, so nobody could reach the page",
+		    ls->uri);
 	if (strchr(ls->user, ':') != NULL)
 		conf_error(l, user->where, "user = \"%s\": HTTP Basic authentication allows no colon",
 		    ls->user);

@@ -240,8 +240,8 @@ put_server(struct print *p, const struct conf_server *sv)
 {
 	open_section(p, "server", sv->name);
 	put_key(p, "address");
-	if (sv->addr.port == 0)
-		fprintf(p->out, "\"%s\"\n", sv->address);
+	if (sv->addr.port == 0)	/* in brackets its end is no port, for sure */
+		fprintf(p->out, strchr(sv->address, ':') != NULL ? "\"[%s]\"\n" : "\"%s\"\n", sv->address);
 	else
 		fprintf(p->out, strchr(sv->address, ':') != NULL ? "\"[%s]:%u\"\n" : "\"%s:%u\"\n",
 		    sv->address, sv->addr.port);

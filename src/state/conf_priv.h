@@ -168,8 +168,9 @@ void conf_build_service(struct conf_load *l, const struct conf_node *node, const
 	struct conf_service *s);
 /* conf_backend.c: services on listeners, and the listeners' defaults. */
 void conf_build_backends(struct conf_load *l);
-/* conf_check.c, conf_warn.c */
+/* conf_check.c, conf_unused.c, conf_warn.c */
 void conf_check_all(struct conf_load *l);
+void conf_unused_all(struct conf_load *l);
 void conf_warn_all(struct conf_load *l);
 
 #endif

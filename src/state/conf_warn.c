@@ -323,10 +323,85 @@ warn_host_header(struct conf_load *l)
 			    "for, so an ingress router will know no route for it");
 }
 
+/* ---- what serves nobody -------------------------------------------------------- */
+
+static bool
+has_weight(const struct conf_service *s)
+{
+	for (unsigned i = 0; i < s->nserver; i++)
+		if (s->server[i].weight > 0)
+			return true;
+	return false;
+}
+
+static void
+warn_nobody(struct conf_load *l)
+{
+	const struct conf_entry *e = conf_entry(l->root, "cluster");
+	const struct conf *c = l->conf;
+
+	if (e->n == 0)
+		conf_warn(l, (struct conf_where){ .file = c->path }, "there is no service: every client is "
+		    "turned away");
+	for (unsigned i = 0; i < e->n; i++)
+		if (conf_entry(&e->node[i], "service")->n == 0)
+			conf_warn(l, e->node[i].title.where, "cluster \"%s\" has no service",
+			    e->node[i].title.text);
+	for (unsigned i = 0; i < c->nservice; i++)
+		if (!has_weight(&c->service[i]))
+			conf_warn(l, c->service[i].where, "service \"%s\": each of its servers has weight 0, "
+			    "so no client gets one", c->service[i].name);
+}
+
+/* ---- addresses ------------------------------------------------------------------ */
+
+/* An IPv6 address without brackets whose end looks like a port. */
+static void
+warn_port(struct conf_load *l, const struct conf_item *item, const char *key)
+{
+	const char *eq = strchr(item->text, '='), *text = eq == NULL ? item->text : eq + 1;
+	const char *colon = strrchr(text, ':');
+	struct addr a;
+	uint16_t port;
+	char *head;
+
+	if (*text == '[' || colon == NULL || !conf_parse_port(colon + 1, strlen(colon + 1), &port))
+		return;
+	head = conf_strndup(&l->mem, text, (size_t)(colon - text));
+	if (strchr(head, ':') != NULL && addr_parse_ip(head, &a) && addr_parse_ip(text, &a))
+		conf_warn(l, item->where, "%s = \"%s\": this is all an address; with a port write \"[%s]:%u\", "
+		    "without one \"[%s]\"", key, item->text, head, port, text);
+}
+
+static void
+warn_ports(struct conf_load *l)
+{
+	for (unsigned i = 0; i < l->conf->nservice; i++) {
+		const struct conf_entry *list = conf_entry(l->service_node[i], "servers");
+		const struct conf_entry *e = conf_entry(l->service_node[i], "server");
+
+		for (unsigned k = 0; k < list->n; k++)
+			warn_port(l, &list->item[k], "servers");
+		for (unsigned k = 0; k < e->n; k++)
+			warn_port(l, conf_entry(&e->node[k], "address")->item, "address");
+	}
+}
+
+static void
+warn_root(struct conf_load *l)
+{
+	if (strcmp(l->conf->user, "root") == 0)
+		conf_warn(l, l->conf->user_where, "user = \"root\": every process that meets a client is "
+		    "root's then");
+}
+
 void
 conf_warn_all(struct conf_load *l)
 {
+	warn_root(l);
 	warn_names(l);
 	warn_slow(l);
 	warn_host_header(l);
+	warn_nobody(l);
+	warn_ports(l);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What a configuration means: defaults, inheritance, backends, includes,
- * warnings, and that -T says the same again. */
+ * and that -T says the same again. */
 #include "config.h"
 
 #include <check.h>
@@ -398,53 +398,6 @@ START_TEST(what_is_printed_reads_the_same)
 }
 END_TEST
 
-/* ---- warnings ------------------------------------------------------------------------ */
-
-static const struct {
-	const char *name, *text, *warning;	/* a part of the only warning; NULL: none */
-} warned[] = {
-	{ "nothing", CONF_HELP_CLUSTER("a", "\"a.x.example\", \"*.apps.x.example\"") CONF_HELP_CLUSTER("b", "\"a.y.example\", \"*.apps.y.example\""), NULL },
-	{ "a name in the same cluster's wildcard", CONF_HELP_CLUSTER("a", "\"a.x.example\", \"*.x.example\""), NULL },
-	{ "a name in another's deep wildcard", CONF_HELP_CLUSTER("a", "\"**.x.example\"") CONF_HELP_CLUSTER("b", "\"a.b.x.example\""),
-	  "f:2: warning: hosts = \"a.b.x.example\": on listener \"https\" cluster \"b\" takes this from \"**.x.example\" of cluster \"a\" (line 1)" },
-	{ "a wildcard in another's deep wildcard", CONF_HELP_CLUSTER("a", "\"**.x.example\"") CONF_HELP_CLUSTER("b", "\"*.b.x.example\""),
-	  "hosts = \"*.b.x.example\": on listener \"https\" cluster \"b\" takes this from" },
-	{ "too deep for a wildcard", CONF_HELP_CLUSTER("a", "\"*.x.example\"") CONF_HELP_CLUSTER("b", "\"a.b.x.example\""), NULL },
-	{ "the apex is not in the wildcard", CONF_HELP_CLUSTER("a", "\"*.x.q.example\"") CONF_HELP_CLUSTER("b", "\"x.q.example\""), NULL },
-	{ "a name in another's regex", CONF_HELP_CLUSTER("a", "\"~^a[0-9]+\\\\.x\\\\.example$\"") CONF_HELP_CLUSTER("b", "\"a1.x.example\""),
-	  "hosts = \"a1.x.example\": on listener" },
-	{ "a regex behind a wildcard", CONF_HELP_CLUSTER("a", "\"*.x.example\", \"~^[^\\\\.]+\\\\.x\\\\.example$\""), "no name gets here, for \"*.x.example\"" },
-	{ "a regex behind a name", CONF_HELP_CLUSTER("a", "\"a.x.example\", \"~^a[.]x[.]example$\""), "no name gets here, for \"a.x.example\"" },
-	{ "a regex behind all", CONF_HELP_CLUSTER("a", "\"~.*\", \"~b\""), "hosts = \"~b\": on listener \"https\" no name gets here" },
-	{ "siblings", CONF_HELP_CLUSTER("a", "\"a.x.example\"") CONF_HELP_CLUSTER("b", "\"b.x.example\", \"c.x.example\""),
-	  "hosts = \"b.x.example\": one certificate for \"*.x.example\" would cover cluster \"b\" and, with \"a.x.example\" (line 1), cluster \"a\"" },
-	{ "siblings below a top level", CONF_HELP_CLUSTER("a", "\"a.example\"") CONF_HELP_CLUSTER("b", "\"b.example\""), NULL },
-	{ "siblings without TLS", "cluster \"a\" { service \"http\" { hosts = {\"a.x.example\"} servers = {\"10.0.0.1\"} } }\n"
-	  "cluster \"b\" { service \"http\" { hosts = {\"b.x.example\"} servers = {\"10.0.0.1\"} } }\n", NULL },
-	{ "30 s are not slow", "listener \"https\" { bind = {\"*:1\"} protocol = \"tls\" check { interval = \"9s\" timeout = \"3s\" } }\n" CONF_HELP_CLUSTER("a", "\"a\""), NULL },
-	{ "31 s are", "listener \"https\" { bind = {\"*:1\"} protocol = \"tls\" check { interval = \"9s\" timeout = \"4s\" } }\n" CONF_HELP_CLUSTER("a", "\"a\""),
-	  "f:2: warning: backend \"a.https.https\": it can take 31 s" },
-	{ "a long timeout holds the grid", "listener \"https\" { bind = {\"*:1\"} protocol = \"tls\" check { timeout = \"10s\" } }\n" CONF_HELP_CLUSTER("a", "\"a\""), "it can take 31 s" },
-	{ "no check is not slow", "listener \"https\" { bind = {\"*:1\"} protocol = \"tls\" check { type = \"none\" interval = \"1h\" } }\n" CONF_HELP_CLUSTER("a", "\"a\""), NULL },
-	{ "the article's header", "cluster \"a\" { service \"http\" { hosts = {\"a\"} servers = {\"10.0.0.1\"}\nserver-name-header = \"host\" } }\n",
-	  "f:2: warning: server-name-header = \"Host\"" },
-};
-
-START_TEST(warnings)
-{
-	static struct said said;
-	struct conf *c = conf_help_load(conf_help_file("f", warned[_i].text), &said);
-
-	ck_assert_msg(c != NULL, "%s: %s", warned[_i].name, said.error[0]);
-	ck_assert_msg(said.nwarning == (warned[_i].warning != NULL), "%s: %u warnings: %s; %s", warned[_i].name,
-	    said.nwarning, said.warning[0], said.warning[1]);
-	if (warned[_i].warning != NULL)
-		ck_assert_msg(strstr(said.warning[0], warned[_i].warning) != NULL, "%s: %s", warned[_i].name,
-		    said.warning[0]);
-	conf_free(c);
-}
-END_TEST
-
 /* ---- size ------------------------------------------------------------------------------ */
 
 static double
@@ -534,7 +487,6 @@ suite(void)
 	tcase_add_test(t, included_clusters_come_in_order);
 	tcase_add_test(t, a_zone_is_part_of_an_address);
 	tcase_add_loop_test(t, what_is_printed_reads_the_same, 0, (int)(sizeof(round_trips) / sizeof(round_trips[0])));
-	tcase_add_loop_test(t, warnings, 0, (int)(sizeof(warned) / sizeof(warned[0])));
 	tcase_add_loop_test(t, ten_thousand_names_load_at_once, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
