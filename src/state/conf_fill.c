@@ -22,12 +22,16 @@ conf_entry(const struct conf_node *node, const char *key)
 static bool
 in_range(struct conf_load *l, const struct conf_key *k, struct conf_where w, const char *text, long n)
 {
-	const char *unit = k->type == CONF_T_DURATION ? "ms" : "";
+	char min[CONF_DURATION_LEN], max[CONF_DURATION_LEN];
 
 	if (n >= k->min && n <= k->max)
 		return true;
-	conf_error(l, w, "%s = \"%s\": it must lie between %ld%s and %ld%s", k->name, text, k->min,
-	    unit, k->max, unit);
+	if (k->type == CONF_T_DURATION)
+		conf_error(l, w, "%s = \"%s\": it must lie between %s and %s", k->name, text,
+		    conf_duration_text(min, k->min), conf_duration_text(max, k->max));
+	else
+		conf_error(l, w, "%s = \"%s\": it must lie between %ld and %ld", k->name, text, k->min,
+		    k->max);
 	return false;
 }
 

@@ -144,6 +144,16 @@ read_all(FILE *f, size_t *len)
 	return buf;
 }
 
+static bool
+unreadable(const char *path, struct conf_where from, int error)
+{
+	if (from.line > 0)
+		conf_error(parse.load, from, "include %s: %s", path, strerror(error));
+	else
+		conf_error(parse.load, from, "%s", strerror(error));
+	return false;
+}
+
 static const char *
 remember_file(struct conf_load *l, const char *path)
 {
@@ -188,10 +198,8 @@ parse_open(cfg_t *cfg, FILE *f, const char *path, struct conf_where from)
 	bool ok = false;
 
 	text = read_all(f, &len);
-	if (text == NULL) {
-		conf_error(parse.load, from, "%s: %s", path, strerror(errno));
-		return false;
-	}
+	if (text == NULL)
+		return unreadable(path, from, errno);
 	parse.file = remember_file(parse.load, path);
 	if (memchr(text, '\0', len) != NULL)
 		conf_error(parse.load, (struct conf_where){ parse.file, 0 },
@@ -209,10 +217,10 @@ enter_file(FILE *f, const char *path, struct conf_where from)
 {
 	struct stat st;
 
-	if (fstat(fileno(f), &st) != 0 || S_ISDIR(st.st_mode)) {
-		conf_error(parse.load, from, "%s: %s", path, strerror(EISDIR));
-		return false;
-	}
+	if (fstat(fileno(f), &st) != 0)
+		return unreadable(path, from, errno);
+	if (S_ISDIR(st.st_mode))
+		return unreadable(path, from, EISDIR);
 	for (unsigned i = 0; i < parse.depth; i++)
 		if (parse.open[i].dev == st.st_dev && parse.open[i].ino == st.st_ino) {
 			conf_error(parse.load, from, "include %s: the file includes itself", path);
@@ -233,13 +241,8 @@ parse_file(cfg_t *cfg, const char *path, struct conf_where from)
 	FILE *f = fopen(path, "re");
 	bool ok = false;
 
-	if (f == NULL) {
-		if (from.line > 0)
-			conf_error(parse.load, from, "include %s: %s", path, strerror(errno));
-		else
-			conf_error(parse.load, from, "%s", strerror(errno));
-		return false;
-	}
+	if (f == NULL)
+		return unreadable(path, from, errno);
 	if (enter_file(f, path, from)) {
 		parse.depth++;
 		ok = parse_open(cfg, f, path, from);

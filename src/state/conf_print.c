@@ -59,15 +59,10 @@ put_text(const struct print *p, const char *key, const char *value)
 static void
 put_duration(const struct print *p, const char *key, int ms)
 {
-	static const struct { int ms; const char *unit; } units[] = {
-		{ 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" }
-	};
-	unsigned i = 0;
+	char buf[CONF_DURATION_LEN];
 
-	while (ms == 0 ? units[i].ms > 1000 : ms % units[i].ms != 0)
-		i++;
 	put_key(p, key);
-	fprintf(p->out, "\"%d%s\"\n", ms / units[i].ms, units[i].unit);
+	fprintf(p->out, "\"%s\"\n", conf_duration_text(buf, ms));
 }
 
 static void

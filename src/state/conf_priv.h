@@ -123,6 +123,9 @@ bool conf_parse(struct conf_load *l, const char *path);
 
 /* conf_value.c: false with *why (static or in l->mem) where the text is no such value. */
 bool conf_parse_duration(const char *text, long *ms, const char **why);
+/* Its largest unit, as in "90s". */
+#define CONF_DURATION_LEN	32
+const char *conf_duration_text(char buf[CONF_DURATION_LEN], long ms);
 bool conf_parse_count(const char *text, long *n, const char **why);
 bool conf_parse_bool(const char *text, bool *b);
 int conf_parse_word(const char *text, const char *const *words);

@@ -152,12 +152,35 @@ scan_value(struct conf_scan *s, const struct conf_key *k, int key, struct conf_s
 	return true;
 }
 
+/* "a listener or a service section": where this key has a meaning; NULL where in none. */
+static const char *
+homes(struct conf_scan *s, const char *name, size_t len)
+{
+	enum conf_section home[CONF_NSECTIONS];
+	const char *text = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = CONF_SEC_ROOT + 1; i < CONF_NSECTIONS; i++)
+		if (conf_key_find((enum conf_section)i, name, len) >= 0)
+			home[n++] = (enum conf_section)i;
+	for (unsigned i = 0; i < n; i++)
+		text = conf_printf(&s->load->mem, "%s%sa %s%s", i == 0 ? "" : text,
+		    i == 0 ? "" : i + 1 < n ? ", " : " or ", conf_section_name(home[i]),
+		    i + 1 < n ? "" : " section");
+	return text;
+}
+
 static void
 unknown_key(struct conf_scan *s, enum conf_section section, const char *name, size_t len)
 {
-	const char *where = conf_section_name(section);
+	const char *where = conf_section_name(section), *home = homes(s, name, len);
 
-	if (conf_key_find(CONF_SEC_ROOT, name, len) >= 0)
+	if (section == CONF_SEC_ROOT && home != NULL)
+		conf_error(s->load, s->where, "%.*s belongs inside %s", (int)len, name, home);
+	else if (conf_key_find(CONF_SEC_ROOT, name, len) < 0 && home != NULL)
+		conf_error(s->load, s->where, "%.*s does not belong inside a %s section, but inside %s",
+		    (int)len, name, where, home);
+	else if (conf_key_find(CONF_SEC_ROOT, name, len) >= 0)
 		conf_error(s->load, s->where, "%.*s does not belong inside a %s section", (int)len, name,
 		    where);
 	else if (section == CONF_SEC_ROOT)
@@ -165,6 +188,16 @@ unknown_key(struct conf_scan *s, enum conf_section section, const char *name, si
 	else
 		conf_error(s->load, s->where, "unknown key \"%.*s\" in a %s section", (int)len, name,
 		    where);
+}
+
+static bool
+scan_known(struct conf_scan *s, const struct conf_key *k, int key, struct conf_seen *seen)
+{
+	if (k->type == CONF_T_SECTION)
+		return scan_child(s, k, key, seen);
+	if (k->type == CONF_T_CALL)
+		return conf_scan_next(s) == '(' && skip_braces(s, '(', ')');
+	return scan_value(s, k, key, seen);
 }
 
 /* One statement whose first token has been read. */
@@ -176,20 +209,23 @@ scan_statement(struct conf_scan *s, enum conf_section section, struct conf_seen 
 	size_t begin = s->start, len;
 	const char *name = conf_scan_text(s, &len);
 	int key = conf_key_find(section, name, len);
+	struct conf_where where = s->where;
+	bool whole;
 
 	if (key < 0) {
 		unknown_key(s, section, name, len);
-		if (!skip_statement(s))
-			return false;
+		whole = skip_statement(s);
 		conf_scan_blank(s, begin, s->pos);
-		return true;
+	} else {
+		whole = scan_known(s, &k[key], key, seen);
 	}
-	k += key;
-	if (k->type == CONF_T_SECTION)
-		return scan_child(s, k, key, seen);
-	if (k->type == CONF_T_CALL)
-		return conf_scan_next(s) == '(' && skip_braces(s, '(', ')');
-	return scan_value(s, k, key, seen);
+	if (whole || s->token != CONF_TOKEN_END || s->broken)
+		return whole;
+	/* libconfuse would blame a line behind the last */
+	if (key >= 0)
+		conf_error(s->load, where, "%s: the file ends in the middle of this", k[key].name);
+	s->broken = true;
+	return false;
 }
 
 /* Statements up to a closing brace or the end; false at what is none. */
@@ -211,8 +247,11 @@ conf_text_prepare(struct conf_load *l, const char *file, char *text, size_t len,
     struct conf_seen *top, char **out, size_t *out_len)
 {
 	struct conf_scan s = { .load = l, .text = text, .len = len, .line = 1, .where.file = file };
+	static const char bom[] = "\xef\xbb\xbf";	/* how some editors begin a text */
 	size_t opened = 0;
 
+	if (len >= strlen(bom) && memcmp(text, bom, strlen(bom)) == 0)
+		conf_scan_blank(&s, 0, strlen(bom));
 	/* A mark takes its name's length and six bytes more. */
 	for (size_t i = 0; i < len; i++)
 		opened += text[i] == '{';

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <limits.h>
 #include <regex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -18,7 +19,7 @@
 
 #define NAME_MAX_LEN	63
 
-/* Digits only; -1 where there are none, or too many for a long. */
+/* Digits only; -1 where there are none, LONG_MAX for what is more. */
 static long
 digits(const char *p, const char **end)
 {
@@ -27,9 +28,7 @@ digits(const char *p, const char **end)
 	if (!isdigit((unsigned char)*p))
 		return -1;
 	for (; isdigit((unsigned char)*p); p++) {
-		if (n > (LONG_MAX - 9) / 10)
-			return -1;
-		n = n * 10 + (*p - '0');
+		n = n > (LONG_MAX - 9) / 10 ? LONG_MAX : n * 10 + (*p - '0');
 	}
 	*end = p;
 	return n;
@@ -61,6 +60,20 @@ conf_parse_duration(const char *text, long *ms, const char **why)
 		return true;
 	}
 	return false;
+}
+
+const char *
+conf_duration_text(char buf[CONF_DURATION_LEN], long ms)
+{
+	static const struct { long ms; const char *unit; } units[] = {
+		{ 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" }
+	};
+	unsigned i = 0;
+
+	while (ms == 0 ? units[i].ms > 1000 : ms % units[i].ms != 0)
+		i++;
+	snprintf(buf, CONF_DURATION_LEN, "%ld%s", ms / units[i].ms, units[i].unit);
+	return buf;
 }
 
 bool
@@ -411,6 +424,25 @@ host_ipv6(struct conf_mem *m, const char *text, char **canonical, const char **w
 	return true;
 }
 
+/* What is most likely wrong with a pattern. */
+static const char *
+why_no_host(const char *text)
+{
+	struct addr a;
+
+	if (addr_parse_ip(text, &a) && a.family == ADDR_IPV6)
+		return "an IPv6 address stands in brackets here, as in \"[2001:db8::1]\"";
+	if (strstr(text, "://") != NULL)
+		return "a scheme, as \"https://\", is not part of a host name";
+	if (strchr(text, '/') != NULL)
+		return "a path is not part of a host name";
+	if (strchr(text, ':') != NULL)
+		return "a port is not part of a host name";
+	if (strchr(text, '*') != NULL)
+		return "a wildcard is \"*.suffix\", \"**.suffix\" or \"*\"";
+	return "not a host name";
+}
+
 bool
 conf_parse_host(struct conf_mem *m, const char *text, char **canonical, const char **why)
 {
@@ -426,9 +458,7 @@ conf_parse_host(struct conf_mem *m, const char *text, char **canonical, const ch
 		return host_regex(m, text, canonical, why);
 	if (*text == '[')
 		return host_ipv6(m, text, canonical, why);
-	*why = strchr(text, ':') != NULL ? "a port is not part of a host name" :
-	    strchr(text, '*') != NULL ?
-	    "a wildcard is \"*.suffix\", \"**.suffix\" or \"*\"" : "not a host name";
+	*why = why_no_host(text);
 	len = hostname_canon(text + stars, strlen(text + stars), name);
 	if (len <= 0)
 		return false;

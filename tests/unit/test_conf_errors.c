@@ -63,7 +63,10 @@ static const struct {
 	{ "a negative duration", "drain-timeout = \"-1s\"\n", { "f:1: drain-timeout = \"-1s\": a duration..." } },
 	{ "an endless duration", "drain-timeout = \"25d\"\n", { "f:1: drain-timeout = \"25d\": more than 24 days" } },
 	{ "a number with letters", "max-connections = 10x\n", { "f:1: max-connections = \"10x\": not a whole number" } },
-	{ "a huge number", "max-connections = 99999999999999999999\n", { "f:1: max-connections = ..." } },
+	{ "a huge number", "max-connections = 99999999999999999999\n", { "f:1: max-connections = \"99999999999999999999\": too large a number" } },
+	{ "a huge duration", "drain-timeout = 99999999999999999999s\n", { "f:1: drain-timeout = \"99999999999999999999s\": more than 24 days" } },
+	{ "a duration out of range", "resolve-interval = \"500ms\"\n", { "f:1: resolve-interval = \"500ms\": it must lie between 1s and 1d" } },
+	{ "no duration in range", "tcp-keepalive = \"10h\"\n", { "f:1: tcp-keepalive = \"10h\": it must lie between 0s and 32767s" } },
 	{ "a number out of range", "max-connections = 0\n",
 	  { "f:1: max-connections = \"0\": it must lie between 1 and 1000000" } },
 	{ "keep-alive below a second", "tcp-keepalive = \"500ms\"\n", { "f:1: tcp-keepalive = \"500ms\": ..." } },
@@ -152,6 +155,11 @@ static const struct {
 	{ "an IPv6 address that is none", CONF_HELP_CLUSTER("a", "\"[::1\", \"[::g]\", \"[::1]:80\", \"[\""),
 	  { "f:1: hosts = \"[::1\": not an IPv6...", "f:1: hosts = \"[::g]\": not an IPv6...",
 	    "f:1: hosts = \"[::1]:80\": not an IPv6...", "f:1: hosts = \"[\": not an IPv6..." } },
+	{ "what is no name alone", CONF_HELP_CLUSTER("a", "\"2001:db8::1\", \"https://a.b\", \"a.b/c\", \"a.b:443\""),
+	  { "f:1: hosts = \"2001:db8::1\": an IPv6 address stands in brackets here, as in \"[2001:db8::1]\"",
+	    "f:1: hosts = \"https://a.b\": a scheme, as \"https://\", is not part of a host name",
+	    "f:1: hosts = \"a.b/c\": a path is not part of a host name",
+	    "f:1: hosts = \"a.b:443\": a port is not part of a host name" } },
 	{ "a bad regex", CONF_HELP_CLUSTER("a", "\"~a(b\""), { "f:1: hosts = \"~a(b\": ..." } },
 	{ "an empty regex", CONF_HELP_CLUSTER("a", "\"x.example\",\n\"~\""),
 	  { "f:2: hosts = \"~\": a regular expression is missing; for every name, write \"*\"" } },
@@ -228,6 +236,10 @@ START_TEST(files_that_are_none)
 	ck_assert_str_eq(said.error[0], "/nonexistent/f: No such file or directory");
 	ck_assert_ptr_null(conf_help_load("/", &said));
 	ck_assert_uint_eq(said.nerror, 1);
+	ck_assert_str_eq(said.error[0], "/: Is a directory");
+	ck_assert_ptr_null(conf_help_load(conf_help_file("f", "\ninclude(\"/\")\n"), &said));
+	ck_assert_uint_eq(said.nerror, 1);
+	ck_assert_str_eq(said.error[0], "f:2: include /: Is a directory");
 	ck_assert_ptr_null(conf_help_load("/proc/self/auxv", &said));
 	ck_assert_uint_ge(said.nerror, 1);
 }

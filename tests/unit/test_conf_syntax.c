@@ -29,6 +29,7 @@ static const struct {
 	{ "${DURWARD_TEST}", "v\\." },
 	{ "'~^pr-[0-9]+\\.a\\d\\\\.\\'\\n${A}$'", "~^pr-[0-9]+\\.a\\d\\.'\\n${A}$" },
 	{ "'a\\\nb'", "ab" },
+	{ "\"\xef\xbb\xbfx\"", "\xef\xbb\xbfx" },
 	{ "\"x\" # \"\\d\"\n/* \"\\. */", "x" },
 };
 
@@ -69,6 +70,27 @@ static const struct {
 	{ "cluster \"\\y\" { }\n", { NO_ESCAPE("1", "y") } },
 	{ CONF_HELP_CLUSTER("a", "\"~\\bx\", '~y\n'"), { "f:1: hosts = \"~?x\": a control character in it...",
 	  "f:2: hosts = \"~y?\": a control character in it..." } },
+	/* ends in the middle */
+	{ "\n\nuser", { "f:3: user: the file ends in the middle of this" } },
+	{ "\nuser =\n\n", { "f:2: user: the file ends in the middle of this" } },
+	{ "listener \"a\"", { "f:1: listener: the file ends in the middle of this" } },
+	{ "\ncluster \"a\" {\nservice", { "f:3: service: the file ends in the middle of this" } },
+	{ "listener \"a\" {\nbind = {\"*:1\",\n", { "f:2: bind: the file ends in the middle of this" } },
+	{ "include(\n\n", { "f:1: include: the file ends in the middle of this" } },
+	{ "\nbogus = ", { "f:2: unknown key \"bogus\"" } },
+
+	/* keys of another place */
+	{ "bind = {\"*:1\"}\ncheck { rise = 1 }\nservice \"a\" { }\nweight = 1\n",
+	  { "f:1: bind belongs inside a listener section", "f:2: check belongs inside a listener or a service section",
+	    "f:3: service belongs inside a cluster section", "f:4: weight belongs inside a server section" } },
+	{ "cluster \"a\" {\nhosts = {\"a\"}\nbalance = \"host\" }\ntimeouts { user = \"x\" }\n",
+	  { "f:2: hosts does not belong inside a cluster section, but inside a service section",
+	    "f:3: balance does not belong inside a cluster section, but inside a listener or a service section",
+	    "f:4: user does not belong inside a timeouts section" } },
+
+	/* a byte order mark */
+	{ "\xef\xbb\xbfuser = \"a\"\nbogus = 1\n", { "f:2: unknown key \"bogus\"" } },
+	{ "\xef\xbb\xbf# x\n\xef\xbb\xbfuser = \"a\"\n", { "f:2: unknown key \"\xef\xbb\xbfuser\"" } },
 	{ "user \"\\.\"\n", { NO_ESCAPE("1", "."), "f:1: missing equal sign after option 'user'" } },
 };
 
@@ -84,6 +106,15 @@ START_TEST(mistake_is_named)
 		    said.error[n]);
 	}
 	ck_assert_msg(said.nerror == n, "%s: said too: %s", cases[_i].text, said.error[n]);
+}
+END_TEST
+
+START_TEST(a_byte_order_mark_is_nothing)
+{
+	struct conf *c = conf_help_text("\xef\xbb\xbfuser = \"a\"\n");
+
+	ck_assert_str_eq(c->user, "a");
+	conf_free(c);
 }
 END_TEST
 
@@ -111,6 +142,7 @@ main(void)
 	tcase_add_checked_fixture(t, conf_help_setup, conf_help_teardown);
 	tcase_add_loop_test(t, value_is_read, 0, (int)(sizeof(values) / sizeof(values[0])));
 	tcase_add_loop_test(t, mistake_is_named, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_test(t, a_byte_order_mark_is_nothing);
 	tcase_add_test(t, included_mistake_is_named);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
