@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,7 @@ open_socket(const char *path)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd;
 
-	if (path[0] == '\0' || strlen(path) >= sizeof(sun.sun_path)) {
+	if (strlen(path) >= sizeof(sun.sun_path)) {
 		errno = ENAMETOOLONG;
 		return fail(path);
 	}
@@ -335,6 +336,17 @@ check_words(char **word, int n)
 	return (int)i;
 }
 
+/* Process ids that no worker ever has: a word for them as for any other number. */
+static bool
+is_nobody(const char *pid)
+{
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(pid, NULL, 10);
+	return errno != 0 || n <= 1 || n > INT32_MAX;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -347,6 +359,8 @@ main(int argc, char **argv)
 		switch (c) {
 		case 's':
 			path = optarg;
+			if (*path == '\0')
+				return usage("-s: the socket's path is missing", "");
 			break;
 		case 'j':
 			json = true;
@@ -361,6 +375,10 @@ main(int argc, char **argv)
 	argc -= optind;
 	if ((command = check_words(argv, argc)) < 0)
 		return EXIT_USAGE;
+	if (strcmp(argv[0], "kill") == 0 && is_nobody(argv[1])) {
+		fprintf(stderr, "durwardctl: no worker with a client has this pid: %s\n", argv[1]);
+		return EXIT_REFUSED;
+	}
 	if ((text = ask(path, json, argv, argc)) == NULL)
 		return EXIT_REFUSED;
 	status = print_answer(text, commands[command].table && !json);

@@ -241,18 +241,37 @@ def test_usage():
 
 def test_ctl_usage():
     for args in ([], ['-Z'], ['dance'], ['kill'], ['drain']):
-        run = subprocess.run([CTL] + args, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             universal_newlines=True, timeout=20)
+        run = ctl(*args)
         equal((run.returncode, run.stdout), (2, ''), str(args))
         check('usage' in run.stderr.lower(), '%r', run.stderr)
 
 
+def ctl(*args):
+    return subprocess.run([CTL] + list(args), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True, timeout=20)
+
+
+def test_ctl_says_what_is_wrong():
+    run = ctl('-s', '', 'ping')
+    equal((run.returncode, run.stdout), (2, ''))
+    check(run.stderr.startswith("durwardctl: -s: the socket's path is missing\n"),
+          '%r', run.stderr)
+    daemon = Durward(GOOD)
+    for pid in '0', '1', '2147483647', '2147483648', '9' * 30:
+        run = daemon.ctl('kill', pid)
+        equal((run.returncode, run.stdout), (1, ''))
+        check(run.stderr.startswith(
+            'durwardctl: no worker with a client has this pid'), '%r', run.stderr)
+
+
+def test_a_directory_is_named_once():
+    run = run_durward('-t', '-c', '/tmp')
+    equal((run.returncode, run.stderr), (1, 'durward: /tmp: Is a directory\n'))
+
+
 def test_ctl_without_a_daemon():
-    run = subprocess.run([CTL, '-s', scratch() + '/none.sock', 'ping'],
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, universal_newlines=True,
-                         timeout=20)
+    run = ctl('-s', scratch() + '/none.sock', 'ping')
     equal((run.returncode, run.stdout), (1, ''))
     check('none.sock' in run.stderr, '%r', run.stderr)
 
