@@ -209,6 +209,28 @@ def test_upper_t_prints_what_parses_back():
             check(key in first.stdout, 'no %s in -T', key)
 
 
+def test_three_ways_to_write_a_regular_expression():
+    """As durward.conf(5) has them."""
+    page = open(os.path.join(SRCDIR, 'man', 'durward.conf.5')).read()
+    ways = re.findall(r'^hosts = \{(.*pr-\[0-9\]\+.*)\}$', page, re.M)
+    equal(len(ways), 3, 'ways')
+    for way in ways:
+        run = run_durward('-T', '-c', write_conf(
+            GOOD.replace('"*.apps.hub.example.org"', way.replace('\\e', '\\'))))
+        equal(run.returncode, 0, run.stderr)
+        check(r'hosts = {"~^pr-[0-9]+\\.a$"}' in run.stdout, '%r', run.stdout)
+
+
+def test_r_goes_over_t():
+    path = write_conf(GOOD)
+    route = run_durward('-c', path, '-r', 'https,a.apps.hub.example.org')
+    for options in ['-t'], ['-T'], ['-t', '-T']:
+        run = run_durward(*options, '-c', path, '-r',
+                          'https,a.apps.hub.example.org,127.0.0.1')
+        equal((run.returncode, run.stdout), (0, route.stdout), str(options))
+    check(run_durward('-t', '-T', '-c', path).stdout.startswith('user = '), '-T')
+
+
 def test_r_routes():
     path = write_conf(GOOD)
     run = run_durward('-c', path, '-r', 'https,a.apps.hub.example.org,192.0.2.7')
