@@ -54,7 +54,7 @@ conf_parse_duration(const char *text, long *ms, const char **why)
 		if (strcmp(end, units[i].unit) != 0)
 			continue;
 		*why = "more than 24 days";
-		if (n > INT_MAX / units[i].ms)
+		if (n == LONG_MAX || n > INT_MAX / units[i].ms)
 			return false;
 		*ms = n * units[i].ms;
 		return true;
@@ -92,7 +92,7 @@ conf_parse_count(const char *text, long *n, const char **why)
 	if (end[unit > 1] != '\0')
 		return false;
 	*why = "too large a number";
-	if (*n > INT_MAX / unit)
+	if (*n == LONG_MAX || *n > INT_MAX / unit)
 		return false;
 	*n *= unit;
 	return true;
