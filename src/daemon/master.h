@@ -71,6 +71,9 @@ int master_start_logger(struct master *m);
 void master_start_checker(struct master *m);
 void master_start_clerk(struct master *m);
 void master_start_resolver(struct master *m);
+/* At once, stopped or not: what they write is a newer configuration's by then. */
+void master_end_checker(struct master *m);
+void master_end_resolver(struct master *m);
 
 /* master_reap.c: who died, what they held, what that means. */
 void master_reap(struct master *m);

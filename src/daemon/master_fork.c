@@ -327,6 +327,15 @@ master_start_checker(struct master *m)
 	children_add(pid, CHILD_CHECKER, 0);
 }
 
+void
+master_end_checker(struct master *m)
+{
+	if (m->checker > 0)
+		kill(m->checker, SIGKILL);
+	m->checker = 0;
+	m->checker_after = 0;
+}
+
 static volatile int clerk_finish;
 
 static void
@@ -410,4 +419,13 @@ master_start_resolver(struct master *m)
 		return;
 	m->resolver = pid;
 	children_add(pid, CHILD_RESOLVER, 0);
+}
+
+void
+master_end_resolver(struct master *m)
+{
+	if (m->resolver > 0)
+		kill(m->resolver, SIGKILL);
+	m->resolver = 0;
+	m->resolve_after = 0;
 }

@@ -251,7 +251,8 @@ reap_one(struct master *m, struct child *c, int status)
 		}
 		break;
 	case CHILD_RESOLVER:
-		m->resolver = 0;
+		if (c->pid == m->resolver)
+			m->resolver = 0;
 		break;
 	case CHILD_UPGRADE:
 		/* what it had to say came, or comes, through upgrade_fd */

@@ -176,13 +176,11 @@ take_over(struct master *m, struct generation *next)
 	if (strcmp(old_pid, new_pid) != 0 && detach_write_pid(new_pid) == 0)
 		detach_remove_pid(old_pid);
 	m->gen = next;
-	if (m->checker > 0)
-		kill(m->checker, SIGTERM);
-	m->checker = 0;
+	master_end_checker(m);
 	if (m->clerk > 0)
 		kill(m->clerk, SIGUSR1);
 	m->clerk = 0;
-	m->checker_after = m->clerk_after = m->resolve_after = 0;
+	m->clerk_after = 0;
 	master_fill(m, now);
 	master_signal_workers(m, SIGUSR1, true, true);
 	generation_free(old, next);
@@ -208,6 +206,7 @@ reload(struct master *m, char *why, size_t size)
 		log_errx("%s has errors: the configuration in service stays", m->conf_path);
 		return -1;
 	}
+	master_end_resolver(m);		/* before servers get their addresses */
 	next = generation_open(c, &m->shared, &from);
 	if (next == NULL) {
 		log_errx("reload failed: the configuration in service stays");

@@ -106,8 +106,8 @@ master_begin_retire(struct master *m)
 	m->retired = true;
 	if (m->upgrade > 0)
 		notify_main_pid(m->upgrade);
-	if (m->checker > 0)
-		kill(m->checker, SIGTERM);
+	master_end_checker(m);
+	master_end_resolver(m);
 	if (m->clerk > 0)
 		kill(m->clerk, SIGUSR1);
 	master_signal_workers(m, SIGUSR1, false, true);

@@ -213,6 +213,16 @@ master_signal_workers(struct master *m, int sig, bool old_only, bool stats_too)
 	children_each(signal_worker, &a);
 }
 
+/* Do those that write by an older configuration still live: a place that nobody
+ * names any more is not to be another's before they are gone. */
+static bool
+has_old_writers(const struct master *m)
+{
+	return children_count(CHILD_CHECKER) > (m->checker > 0) ||
+	    children_count(CHILD_RESOLVER) > (m->resolver > 0) ||
+	    children_count(CHILD_CLERK) > (m->clerk > 0);
+}
+
 void
 master_tick(struct master *m, int64_t now)
 {
@@ -228,6 +238,7 @@ master_tick(struct master *m, int64_t now)
 		orphans_at = now + 10000;
 		m->audit_due = true;
 		bury_orphans(m);
-		shared_sweep(&m->shared, m->gen->map, m->gen->conf);
+		if (!has_old_writers(m))
+			shared_sweep(&m->shared, m->gen->map, m->gen->conf);
 	}
 }

@@ -47,6 +47,14 @@ resolver_pick(const struct addrinfo *list, const struct addr *now, uint16_t port
 	}
 }
 
+/* We may be slower than a reload, or than a newer executable's start: is the
+ * place still this server's. */
+static bool
+is_its_own(const struct server_slot *v, const struct conf_server *cs, uint32_t backend)
+{
+	return atomic_load(&v->used) && v->backend == backend && strcmp(v->name, cs->name) == 0;
+}
+
 /* Returns whether the checker has something to look at. */
 static bool
 apply(const struct conf_backend *cb, const struct conf_server *cs, struct server_slot *v,
@@ -98,6 +106,8 @@ resolver_run(const struct conf *c, const struct shared *s, const struct shared_m
 		for (k = 0; k < c->backend[b].nserver; k++) {
 			const struct conf_server *cs = &c->backend[b].server[k];
 
+			struct server_slot *v = &s->server[m->server[b][k]];
+
 			if (!cs->is_dns)
 				continue;
 			if (last == NULL || strcmp(last, cs->address) != 0) {
@@ -107,8 +117,8 @@ resolver_run(const struct conf *c, const struct shared *s, const struct shared_m
 				error = getaddrinfo(cs->address, NULL, &hints, &list);
 				last = cs->address;
 			}
-			if (apply(&c->backend[b], cs, &s->server[m->server[b][k]], &s->server_use[m->server[b][k]],
-			    error == 0 ? list : NULL, error))
+			if (is_its_own(v, cs, m->backend[b]) && apply(&c->backend[b], cs, v,
+			    &s->server_use[m->server[b][k]], error == 0 ? list : NULL, error))
 				changed++;
 		}
 	}

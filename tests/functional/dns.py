@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 
-from lib import (Durward, EchoBackend, check, connect, equal, exchange, main,
-                 own, sanitized, scratch, simple_hello, skip, wait_for)
+from lib import (Durward, EchoBackend, alive, check, connect, equal, exchange,
+                 main, own, own_binary, sanitized, scratch, simple_hello, skip,
+                 wait_for)
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
@@ -288,6 +289,51 @@ def test_the_resolver_gives_up_what_it_can():
         equal(int(status[which], 16), 0, which)
     check(len(fds) <= 6, 'descriptors %s: the first three, the log, one to '
           'wake the checker, one to the server', fds)
+
+
+def stopped_resolver(daemon, dns):
+    """One that waits for an answer, held there as if DNS were slow."""
+    dns.process.send_signal(signal.SIGSTOP)
+
+    def one():
+        for pid in daemon.workers('^durward: resolver$'):
+            os.kill(pid, signal.SIGSTOP)
+            return pid
+    try:
+        return wait_for(one, 20, 'a resolver', pause=0.001)
+    finally:
+        dns.process.send_signal(signal.SIGCONT)
+
+
+def test_a_slow_resolver_does_not_outlive_its_configuration():
+    """It would write into the places of servers that are others' by then, and
+    the new names would have to wait for it."""
+    one, two = two_servers()
+    dns = Dns(node='127.0.5.1', other='127.0.5.2')
+    daemon = Durward(CONF, server=one.port, type='tcp')
+    daemon.wait_state(BACKEND, 'node', 'UP')
+    slow = stopped_resolver(daemon, dns)
+    daemon.write(CONF.replace('"node"', '"other"').replace('node.', 'other.'))
+    equal(daemon.ctl('reload').stderr, '')
+    daemon.wait_log(r'/other: other\.test is 127\.0\.5\.2')
+    wait_for(lambda: not alive(slow), 10, 'the slow one to be gone')
+    daemon.wait_state(BACKEND, 'other', 'UP')
+    equal(served_by(daemon, one, two), ['127.0.5.2'])
+
+
+def test_nor_its_executable():
+    one, _ = two_servers()
+    dns = Dns(node='127.0.5.1')
+    daemon = Durward(CONF, server=one.port, type='tcp', binary=own_binary())
+    daemon.wait_state(BACKEND, 'node', 'UP')
+    hello = simple_hello(NAME)
+    held = connect(daemon.port('https'))
+    equal(exchange(held, hello, len(hello)), hello)
+    slow = stopped_resolver(daemon, dns)
+    old = daemon.renew()
+    wait_for(lambda: not alive(slow), 10, 'the slow one to be gone')
+    check(alive(old), 'the old master left a connection alone')
+    held.close()
 
 
 if INSIDE not in os.environ:
