@@ -7,6 +7,7 @@
 #include "daemon/resolver.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,7 +53,8 @@ resolver_pick(const struct addrinfo *list, const struct addr *now, uint16_t port
 static bool
 is_its_own(const struct server_slot *v, const struct conf_server *cs, uint32_t backend)
 {
-	return atomic_load(&v->used) && v->backend == backend && strcmp(v->name, cs->name) == 0;
+	return atomic_load(&v->used) && v->backend == backend && strcmp(v->name, cs->name) == 0 &&
+	    atomic_load(&v->dns) == shared_dns(cs);
 }
 
 /* Returns whether the checker has something to look at. */
@@ -92,6 +94,39 @@ apply(const struct conf_backend *cb, const struct conf_server *cs, struct server
 	return false;
 }
 
+struct place {			/* of a server in conf */
+	unsigned backend, server;
+};
+
+/* All that are names: first those that have no address and were never looked up,
+ * for there clients wait; many others may be slow.  How many; NULL: no memory. */
+static struct place *
+line_up(const struct conf *c, const struct shared *s, const struct shared_map *m, unsigned *n)
+{
+	struct place *list;
+	unsigned b, k, all = 0;
+	int waits;
+
+	for (b = 0; b < c->nbackend; b++)
+		all += c->backend[b].nserver;
+	*n = 0;
+	if ((list = calloc(all + 1, sizeof(*list))) == NULL)
+		return NULL;
+	for (waits = 1; waits >= 0; waits--)
+		for (b = 0; b < c->nbackend; b++)
+			for (k = 0; k < c->backend[b].nserver; k++) {
+				const struct server_slot *v = &s->server[m->server[b][k]];
+				struct addr a;
+
+				if (!c->backend[b].server[k].is_dns)
+					continue;
+				health_addr(v, &a);
+				if ((a.family == ADDR_NONE && !atomic_load(&v->unresolved)) == waits)
+					list[(*n)++] = (struct place){ b, k };
+			}
+	return list;
+}
+
 void
 resolver_run(const struct conf *c, const struct shared *s, const struct shared_map *m, int hint_fd)
 {
@@ -99,29 +134,31 @@ resolver_run(const struct conf *c, const struct shared *s, const struct shared_m
 	const char *last = NULL;
 	struct addrinfo *list = NULL;
 	uint64_t changed = 0;
-	unsigned b, k;
+	struct place *place;
+	unsigned i, n;
 	int error = 0;
 
-	for (b = 0; b < c->nbackend; b++) {
-		for (k = 0; k < c->backend[b].nserver; k++) {
-			const struct conf_server *cs = &c->backend[b].server[k];
-
-			struct server_slot *v = &s->server[m->server[b][k]];
-
-			if (!cs->is_dns)
-				continue;
-			if (last == NULL || strcmp(last, cs->address) != 0) {
-				if (list != NULL)
-					freeaddrinfo(list);
-				list = NULL;
-				error = getaddrinfo(cs->address, NULL, &hints, &list);
-				last = cs->address;
-			}
-			if (is_its_own(v, cs, m->backend[b]) && apply(&c->backend[b], cs, v,
-			    &s->server_use[m->server[b][k]], error == 0 ? list : NULL, error))
-				changed++;
-		}
+	if ((place = line_up(c, s, m, &n)) == NULL) {
+		log_warn("resolver");
+		return;
 	}
+	for (i = 0; i < n; i++) {
+		const struct conf_backend *cb = &c->backend[place[i].backend];
+		const struct conf_server *cs = &cb->server[place[i].server];
+		uint32_t at = m->server[place[i].backend][place[i].server];
+
+		if (last == NULL || strcmp(last, cs->address) != 0) {
+			if (list != NULL)
+				freeaddrinfo(list);
+			list = NULL;
+			error = getaddrinfo(cs->address, NULL, &hints, &list);
+			last = cs->address;
+		}
+		if (is_its_own(&s->server[at], cs, m->backend[place[i].backend]) &&
+		    apply(cb, cs, &s->server[at], &s->server_use[at], error == 0 ? list : NULL, error))
+			changed++;
+	}
+	free(place);
 	if (list != NULL)
 		freeaddrinfo(list);
 	if (changed > 0 && write(hint_fd, &changed, sizeof(changed)) < 0)

@@ -172,6 +172,7 @@ new_one_failed(struct master *m, char *said)
 	upgrade_stop(m);
 	/* it may have read another configuration: the addresses of ours stand again */
 	shared_map_free(shared_bind(&m->shared, m->gen->conf), m->gen->conf);
+	m->resolve_after = 0;
 	/* the new one may have written it */
 	if (detach_write_pid(master_pid_path(m)) != 0)
 		log_warn("pid file");

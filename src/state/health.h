@@ -39,11 +39,13 @@ struct server_slot {
 	_Alignas(64) _Atomic uint32_t used;
 	uint32_t backend;			/* index of its backend's slot */
 	char name[HEALTH_NAME_MAX];
+	_Atomic uint64_t dns;			/* shared_dns of what it is configured as */
 
 	/* address: the master at load, then the resolver; see health_addr */
 	_Alignas(64) _Atomic uint32_t addr_seq;
 	struct addr addr[2];			/* ADDR_NONE: does not resolve (yet) */
-	_Atomic uint32_t unresolved;		/* the resolver's: it said so already */
+	_Atomic uint32_t unresolved;		/* the resolver's: it said so already; 0 where
+						   the master gave it another name */
 
 	/* the checker's */
 	_Alignas(64) _Atomic uint32_t state;	/* enum health_state */

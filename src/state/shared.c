@@ -19,7 +19,7 @@
 #include "base/clock.h"
 
 #define MAGIC	UINT64_C(0x647572776172640a)	/* "durward\n" */
-#define LAYOUT	7u
+#define LAYOUT	8u
 #define PAGE	4096u
 #define SEAM	65536u	/* the largest page that a kernel may have */
 #define SHORTAGE_AGAIN_MS	10000

@@ -120,10 +120,14 @@ struct shared_map {
 };
 
 /* Find or take the slots that conf needs (master).  Sets the addresses of
- * servers; a server whose address changed starts anew.  NULL with errno
- * ENOSPC where there are more than the segment holds. */
+ * servers; a server whose address changed starts anew, and one whose name in DNS
+ * did has no address until that is resolved.  NULL with errno ENOSPC where there
+ * are more than the segment holds. */
 struct shared_map *shared_bind(struct shared *s, const struct conf *c);
 void shared_map_free(struct shared_map *m, const struct conf *c);
+
+/* Which name in DNS a server is configured as, as a number; 0: none, an address. */
+uint64_t shared_dns(const struct conf_server *cs);
 
 /* Forget slots that neither of two configurations names and no worker holds. */
 void shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c);

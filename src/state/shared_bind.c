@@ -146,11 +146,12 @@ take_server(struct shared *s, uint32_t backend, const char *name, unsigned *from
 }
 
 /* A server whose address changed, or whose checks did, starts anew: up until
- * its first probe has failed.  Administrative states stay. */
+ * its first probe has failed, or down until its name resolves.  Administrative
+ * states stay. */
 static void
-renew_health(struct server_slot *v, bool checked)
+renew_health(struct server_slot *v, bool checked, enum health_state state)
 {
-	atomic_store(&v->state, HEALTH_UP);
+	atomic_store(&v->state, state);
 	atomic_store(&v->result, checked ? HEALTH_INI : HEALTH_UNKNOWN);
 	atomic_store(&v->streak, 0);
 	atomic_store(&v->last_check_ms, 0);
@@ -158,29 +159,45 @@ renew_health(struct server_slot *v, bool checked)
 	health_set_info(v, "");
 }
 
+/* Upper and lower case are one name. */
+uint64_t
+shared_dns(const struct conf_server *cs)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+	const char *p;
+
+	if (!cs->is_dns)
+		return 0;
+	for (p = cs->address; *p != '\0'; p++)
+		h = (h ^ (uint8_t)(*p >= 'A' && *p <= 'Z' ? *p + 'a' - 'A' : *p)) *
+		    UINT64_C(1099511628211);
+	return h != 0 ? h : 1;
+}
+
+/* An empty slot is of no name and no address, so all that is new has changed. */
 static void
-settle_server(struct server_slot *v, const struct conf_server *cs, const struct conf_check *check, bool is_new)
+settle_server(struct server_slot *v, const struct conf_server *cs, const struct conf_check *check)
 {
 	bool checked = check->type != CONF_CHECK_NONE;
+	bool anew = atomic_exchange(&v->checked, checked) != checked;
+	uint64_t dns = shared_dns(cs);
 	struct addr was, a = cs->addr;
 
 	health_addr(v, &was);
-	if (atomic_exchange(&v->checked, checked) != checked)
-		renew_health(v, checked);
-	if (!cs->is_dns) {
-		if (is_new || !addr_equal(&was, &a)) {
-			health_set_addr(v, &a);
-			renew_health(v, checked);
+	if (atomic_load(&v->dns) != dns || was.port != a.port ||
+	    (!cs->is_dns && !addr_equal(&was, &a))) {
+		anew = true;
+		if (cs->is_dns) {	/* nobody is to go there, until it resolves */
+			a = (struct addr){ .family = ADDR_NONE, .port = a.port };
+			atomic_store(&v->state, HEALTH_DOWN);
 		}
-		return;
+		atomic_store(&v->dns, dns);
+		atomic_store(&v->unresolved, 0);
+		health_set_addr(v, &a);
+		was = a;
 	}
-	if (is_new || was.port != a.port) {
-		was = (struct addr){ .family = ADDR_NONE, .port = a.port };
-		health_set_addr(v, &was);
-		renew_health(v, checked);
-	}
-	if (was.family == ADDR_NONE)
-		atomic_store(&v->state, HEALTH_DOWN);	/* until it resolves */
+	if (anew)
+		renew_health(v, checked, was.family == ADDR_NONE ? HEALTH_DOWN : HEALTH_UP);
 }
 
 static int
@@ -203,17 +220,27 @@ bind_backends(struct shared *s, const struct conf *c, struct shared_map *m,
 			return -1;
 		for (k = 0; k < cb->nserver; k++) {
 			int64_t v = find_server(fs, s, m->backend[b], cb->server[k].name);
-			bool is_new = v < 0;
 
-			if (is_new)
+			if (v < 0)
 				v = take_server(s, m->backend[b], cb->server[k].name, &from);
 			if (v < 0)
 				return -1;
 			m->server[b][k] = (uint32_t)v;
-			settle_server(&s->server[v], &cb->server[k], &cb->check, is_new);
 		}
 	}
 	return 0;
+}
+
+/* Only where all have a place: what is refused changes nothing. */
+static void
+settle(struct shared *s, const struct conf *c, const struct shared_map *m)
+{
+	unsigned b, k;
+
+	for (b = 0; b < c->nbackend; b++)
+		for (k = 0; k < c->backend[b].nserver; k++)
+			settle_server(&s->server[m->server[b][k]], &c->backend[b].server[k],
+			    &c->backend[b].check);
 }
 
 struct shared_map *
@@ -252,8 +279,9 @@ out:
 	free(fs.cell);
 	if (!ok) {
 		shared_map_free(m, c);
-		m = NULL;
+		return NULL;
 	}
+	settle(s, c, m);
 	return m;
 }
 

@@ -14,9 +14,9 @@ import sys
 import tempfile
 import time
 
-from lib import (Durward, EchoBackend, alive, check, connect, equal, exchange,
-                 main, own, own_binary, sanitized, scratch, simple_hello, skip,
-                 wait_for)
+from lib import (ALERT_INTERNAL_ERROR, Durward, EchoBackend, alert, alive, check,
+                 connect, equal, exchange, main, own, own_binary, read_all,
+                 sanitized, scratch, simple_hello, skip, wait_for)
 
 NAME = 'www.example.org'
 BACKEND = 'one.ingress.https'
@@ -334,6 +334,65 @@ def test_nor_its_executable():
     wait_for(lambda: not alive(slow), 10, 'the slow one to be gone')
     check(alive(old), 'the old master left a connection alone')
     held.close()
+
+
+def is_unknown_until_it_resolves(address, kind, word):
+    """A server that a reload gives another name: nobody is sent to where the
+    one before was."""
+    one, two = two_servers()
+    dns = Dns(node='127.0.5.1')
+    conf = CONF.replace('node.test', '@address@')
+    daemon = Durward(conf, server=one.port, type=kind, address=address)
+    daemon.wait_state(BACKEND, 'node', word)
+    equal(served_by(daemon, one, two), ['127.0.5.1'])
+    daemon.write(conf, address='next.test')
+    equal(daemon.ctl('reload').stderr, '')
+    row, = daemon.json('status')
+    equal((row['state'], '127.0.5' in row['address']), ('DOWN', False),
+          'state, and whether it has the address of before')
+    daemon.wait_log(r'/node is DOWN: its name does not resolve: next\.test')
+    with connect(daemon.port('https')) as s:
+        s.sendall(simple_hello(NAME))
+        equal(alert(read_all(s)), ALERT_INTERNAL_ERROR)
+    dns.set(node='127.0.5.1', next='127.0.5.2')
+    daemon.wait_state(BACKEND, 'node', word)
+    equal(served_by(daemon, one, two), ['127.0.5.2'])
+    # the same name, in whatever spelling, has its last address
+    dns.set(node='127.0.5.1')
+    daemon.write(conf, address='NEXT.test')
+    equal(daemon.ctl('reload').stderr, '')
+    equal(daemon.server_state(BACKEND, 'node'), word)
+    equal(served_by(daemon, one, two), ['127.0.5.2'])
+
+
+def test_another_name_is_unknown_until_it_resolves():
+    is_unknown_until_it_resolves('node.test', 'tcp', 'UP')
+
+
+def test_another_name_without_checks():
+    is_unknown_until_it_resolves('node.test', 'none', 'NO CHECK')
+
+
+def test_a_name_for_an_address():
+    is_unknown_until_it_resolves('127.0.5.1', 'tcp', 'UP')
+
+
+def test_a_new_name_is_looked_up_before_those_that_are_known():
+    one, two = two_servers()
+    dns = Dns(node='127.0.5.1', other='127.0.5.2')
+    more = CONF.replace('        check {', '''
+        server "new" { address = "@new@:@server@" weight = 0 }
+        check {''')
+    daemon = Durward(more, server=one.port, type='tcp', new='node.test')
+    daemon.wait_state(BACKEND, 'new', 'UP')
+    daemon.write(more, new='other.test')
+    with open(os.path.join(dns.dir, 'log')) as f:
+        f.seek(0, 2)
+        equal(daemon.ctl('reload').stderr, '')
+        daemon.wait_log(r'/new: other\.test is 127\.0\.5\.2')
+        said = f.read()
+    asked = [said.find('query[A] %s.test' % n) for n in ('other', 'node')]
+    check(0 <= asked[0] and (asked[1] < 0 or asked[0] < asked[1]), '%s', said)
 
 
 if INSIDE not in os.environ:

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf_help.h"
 #include "daemon/resolver.h"
+#include "state_help.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof(*(a))))
 #define MOST		4
@@ -78,6 +80,60 @@ START_TEST(the_address_that_serves)
 }
 END_TEST
 
+static const char two[] = "cluster \"c\" { service \"s\" { listeners = {\"http\"} hosts = {\"*\"}"
+    " servers = {\"a=localhost\", \"b=localhost\"} } }\n";
+
+static bool
+was_written(const struct server_slot *v)
+{
+	struct addr a;
+
+	health_addr(v, &a);
+	return a.family != ADDR_NONE || atomic_load(&v->unresolved);
+}
+
+static void
+swept(struct server_slot *v)
+{
+	atomic_store(&v->used, 0);
+}
+
+static void
+another_server(struct server_slot *v)
+{
+	strcpy(v->name, "y");
+}
+
+static void
+another_backend(struct server_slot *v)
+{
+	v->backend++;
+}
+
+static void
+another_name(struct server_slot *v)
+{
+	atomic_fetch_add(&v->dns, 1);
+}
+
+/* What became of a place while an answer was waited for. */
+static void (*const becomes[])(struct server_slot *v) = {
+	swept, another_server, another_backend, another_name
+};
+
+START_TEST(places_of_others_are_left_alone)
+{
+	struct state s;
+
+	state_help_start(&s, two);
+	becomes[_i](state_help_server(&s, 0, 0));
+	resolver_run(s.conf, &s.shared, s.map, -1);
+	ck_assert(!was_written(state_help_server(&s, 0, 0)));
+	ck_assert(was_written(state_help_server(&s, 0, 1)));
+	state_help_end(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -86,7 +142,9 @@ main(void)
 	SRunner *r;
 	int failed;
 
+	tcase_add_checked_fixture(t, conf_help_setup, conf_help_teardown);
 	tcase_add_loop_test(t, the_address_that_serves, 0, COUNT(cases));
+	tcase_add_loop_test(t, places_of_others_are_left_alone, 0, COUNT(becomes));
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -187,7 +187,11 @@ static const struct {
 	    "10.0.0.1:1", HEALTH_UP },
 	{ "a name, as before", ONE("a=node.example", ""), ONE("a=node.example", ""), "10.9.9.9:1", HEALTH_DOWN },
 	{ "a name on another port", ONE("a=node.example", ""), ONE("a=node.example:5", ""), "-:5", HEALTH_DOWN },
+	{ "a name in capitals", ONE("a=node.example", ""), ONE("a=Node.Example", ""), "10.9.9.9:1", HEALTH_DOWN },
+	{ "another name", ONE("a=node.example", ""), ONE("a=nodf.example", ""), "-:1", HEALTH_DOWN },
+	{ "an address becomes a name", ONE("a=10.0.0.1", ""), ONE("a=node.example", ""), "-:1", HEALTH_DOWN },
 	{ "a name becomes an address", ONE("a=node.example", ""), ONE("a=10.0.0.1", ""), "10.0.0.1:1", HEALTH_UP },
+	{ "a name becomes its address", ONE("a=node.example", ""), ONE("a=10.9.9.9", ""), "10.9.9.9:1", HEALTH_UP },
 };
 
 START_TEST(what_a_reload_keeps)
