@@ -265,17 +265,39 @@ take_signals(struct master *m)
 	}
 }
 
+/* An older master's: whether the pid is still its worker's, it alone knows, and
+ * looks once a second (master_tick). */
+static void
+kill_older(struct master *m, pid_t pid, struct clerk_reply *r)
+{
+	unsigned i, n = shared_workers(&m->shared);
+
+	for (i = 0; i < n; i++) {
+		struct worker_post *p = &m->shared.post[i];
+
+		if (atomic_load(&p->pid) != pid ||
+		    !worker_has_client(atomic_load(&m->shared.worker[i].state)))
+			continue;
+		if (kill(atomic_load(&p->master), 0) == 0) {
+			atomic_store(&p->end, pid);
+			r->ok = 1;
+		} else
+			strcpy(r->text, "the master of this worker was killed: it ends with its client");
+		return;
+	}
+}
+
 static void
 kill_worker(struct master *m, pid_t pid, struct clerk_reply *r)
 {
-	struct child *c = children_find(pid);
+	const struct child *c = children_find(pid);
 
-	if (c == NULL || c->role != CHILD_WORKER ||
-	    !worker_has_client(atomic_load(&m->shared.worker[c->slot].state))) {
-		strcpy(r->text, "no worker with a client has this pid");
-		return;
-	}
-	r->ok = kill(pid, SIGTERM) == 0;
+	strcpy(r->text, "no worker with a client has this pid");
+	if (c == NULL)
+		kill_older(m, pid, r);
+	else if (c->role == CHILD_WORKER &&
+	    worker_has_client(atomic_load(&m->shared.worker[c->slot].state)))
+		r->ok = kill(pid, SIGTERM) == 0;
 }
 
 static void
@@ -399,8 +421,7 @@ master_run(struct master *m)
 			return master_leave(m);
 		if (now >= m->tick) {
 			m->tick = now + TICK_MS;
-			if (!m->retired)
-				master_tick(m, now);
+			master_tick(m, now);
 		}
 		master_fill(m, now);
 	}

@@ -107,7 +107,8 @@ master_idle(const struct master *m, uint32_t pool)
 	return n <= 0 ? 0 : (uint32_t)n < m->pool_workers[pool] ? n : (int32_t)m->pool_workers[pool];
 }
 
-/* master_watch.c: once a second: counts put right, stress, on-down, orphans. */
+/* master_watch.c: once a second: what was asked of us, on-down; and where we are
+ * not retired, counts put right, spares, orphans. */
 void master_tick(struct master *m, int64_t now);
 void master_end_sessions_on_down(struct master *m);
 

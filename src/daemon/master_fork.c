@@ -108,6 +108,8 @@ fork_worker(struct master *m, struct pool *p)
 		return -1;
 	post = &m->shared.post[slot];
 	atomic_store(&post->generation, atomic_load(&m->shared.head->generation));
+	atomic_store(&post->master, master);
+	atomic_store(&post->end, 0);
 	post->listener = listener;
 	post->pool = p->slot;
 	atomic_fetch_add(&m->shared.pool_use[p->slot].idle, 1);

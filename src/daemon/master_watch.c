@@ -213,6 +213,19 @@ master_signal_workers(struct master *m, int sig, bool old_only, bool stats_too)
 	children_each(signal_worker, &a);
 }
 
+/* A newer master was asked to end it. */
+static void
+end_asked(struct child *c, void *arg)
+{
+	struct master *m = arg;
+	_Atomic int32_t *end = &m->shared.post[c->slot].end;
+
+	if (c->role != CHILD_WORKER || atomic_load(end) != c->pid)
+		return;
+	atomic_store(end, 0);
+	kill(c->pid, SIGTERM);
+}
+
 /* Do those that write by an older configuration still live: a place that nobody
  * names any more is not to be another's before they are gone. */
 static bool
@@ -228,11 +241,14 @@ master_tick(struct master *m, int64_t now)
 {
 	static int64_t orphans_at;
 
+	children_each(end_asked, m);
+	master_end_sessions_on_down(m);
+	if (m->retired)
+		return;
 	look_over(m);
 	forget_pauses(m, now);
 	retire_spares(m);
 	holdoff_tidy(m->shared.holdoff, now);
-	master_end_sessions_on_down(m);
 	master_watch_backends(m, now);
 	if (now >= orphans_at) {
 		orphans_at = now + 10000;

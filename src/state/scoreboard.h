@@ -46,10 +46,13 @@ struct worker_text {
 	char host[256];				/* canonical; "" not known (yet) */
 };
 
-/* The master's, which writes it before the fork, and pid after. */
+/* The master's, which writes it before the fork, and pid after; but for end, which
+ * is a newer master's. */
 struct worker_post {
 	_Atomic int32_t pid;			/* 0: free */
 	_Atomic uint32_t generation;
+	_Atomic int32_t master;			/* whose child it is */
+	_Atomic int32_t end;			/* pid, where its client was to be ended */
 	uint32_t listener;			/* index of the listener's slot */
 	uint32_t pool;				/* index of its pool's slot */
 };

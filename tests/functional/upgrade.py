@@ -153,6 +153,64 @@ def test_the_old_master_holds_no_port():
     held.close()
 
 
+def is_over(s):
+    s.settimeout(10)
+    try:
+        equal(s.recv(1), b'', 'what came at the end')
+    except ConnectionResetError:
+        pass
+
+
+def test_on_down_ends_connections_of_the_old_one_too():
+    close = CONF.replace('check {', 'on-down = "close" check {')
+    for command in 'maint', 'its server goes':
+        server = EchoBackend('a')
+        daemon = Durward(close, a=server.port, b=server.port,
+                         binary=own_binary())
+        daemon.wait_state(BACKEND, 'gone', 'DOWN')
+        held = opened(daemon.port('https'))
+        old = daemon.renew()
+        equal(exchange(held, b'still', 5), b'still', 'a connection that stood')
+        if command == 'maint':
+            equal(daemon.ctl(command, '*').returncode, 0)
+        else:
+            server.stop(abort=False)
+        is_over(held)
+        daemon.wait_log(r'durward\[%d\]: ended 1 connections to' % old)
+        wait_for(lambda: not alive(old), 10, 'the old master to go')
+
+
+def test_kill_of_connections_of_the_old_one():
+    """Only what the list has; and by a master that knows it as its own child."""
+    daemon, _, _ = start(own_binary())
+    held = [opened(daemon.port('https')) for _ in range(2)]
+    old = daemon.renew()
+    client = '127.0.0.1:%d' % held[0].getsockname()[1]
+    pid, = [r['pid'] for r in daemon.json('connections')
+            if r['client'] == client]
+    check(pid in procs.children(old), 'it is not a worker of the old one')
+    for other in old, daemon.pid, os.getpid(), 1:
+        equal(daemon.ctl('kill', str(other)).returncode, 1, 'kill %d' % other)
+    run = daemon.ctl('kill', str(pid))
+    equal((run.returncode, run.stdout, run.stderr),
+          (0, 'ended the connection of worker %d\n' % pid, ''))
+    is_over(held[0])
+    equal(exchange(held[1], b'still', 5), b'still', 'the other')
+    wait_for(lambda: [r['pid'] for r in daemon.json('connections')
+                      if r['pid'] == pid] == [], 10, 'it to be gone')
+    equal(daemon.ctl('kill', str(pid)).returncode, 1, 'kill, once more')
+    # nobody is left who could say whether a pid is still that worker's
+    pid, = [r['pid'] for r in daemon.json('connections')]
+    os.kill(old, signal.SIGKILL)
+    daemon.process.wait(10)
+    run = daemon.ctl('kill', str(pid))
+    equal((run.returncode, run.stderr), (1, 'durwardctl: the master of this '
+          'worker was killed: it ends with its client\n'))
+    equal(exchange(held[1], b'still', 5), b'still', 'the other')
+    held[1].close()
+    wait_for(lambda: not alive(pid), 10, 'its worker to end')
+
+
 def refuses(spoil, why):
     """An executable that cannot take over: the old one says why, goes on as
     if nothing had been, and takes over from a good one later."""
