@@ -170,6 +170,19 @@ generation_fd(const struct generation *g, const char *bind_text)
 }
 
 void
+generation_unlink(const struct generation *g)
+{
+	unsigned i;
+
+	for (i = 0; i < g->npool; i++) {
+		const char *path = g->conf->listener[g->pool[i].listener].bind[g->pool[i].bind].path;
+
+		if (g->pool[i].fd < 0 && path != NULL)
+			unlink(path);
+	}
+}
+
+void
 generation_free(struct generation *g, const struct generation *next)
 {
 	unsigned i;

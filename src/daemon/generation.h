@@ -55,6 +55,9 @@ struct generation *generation_open(struct conf *c, struct shared *s, const struc
 /* The open socket for this bind; -1 none. */
 int generation_fd(const struct generation *g, const char *bind_text);
 
+/* Remove the paths of sockets that are closed already (fd -1). */
+void generation_unlink(const struct generation *g);
+
 /* Close sockets that next (NULL: nobody) does not use, for every process that
  * holds them, and free all. */
 void generation_free(struct generation *g, const struct generation *next);

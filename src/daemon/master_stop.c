@@ -72,6 +72,10 @@ close_listeners(struct master *m)
 		close(p->fd);
 		p->fd = -1;
 	}
+	/* now: at the end they may be another durward's.  One that starts in our place
+	 * has these sockets open (new_one_failed) */
+	if (!is_superseded(m) && m->upgrade_fd < 0)
+		generation_unlink(m->gen);
 	master_signal_workers(m, SIGUSR1, false, false);
 }
 

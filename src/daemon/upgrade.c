@@ -170,6 +170,8 @@ new_one_failed(struct master *m, char *said)
 	/* before it ends: what it leaves behind is ours again */
 	atomic_store(&m->shared.head->master_pid, getpid());
 	upgrade_stop(m);
+	if (m->closed)
+		generation_unlink(m->gen);
 	/* it may have read another configuration: the addresses of ours stand again */
 	shared_map_free(shared_bind(&m->shared, m->gen->conf), m->gen->conf);
 	m->resolve_after = 0;
@@ -300,9 +302,13 @@ upgrade_ready(struct master *m)
 
 	if (m->inherited == NULL)
 		return;
-	for (i = 0; i < nsockets; i++)
-		if (generation_fd(m->gen, sockets[i].text) != sockets[i].fd)
-			close(sockets[i].fd);
+	for (i = 0; i < nsockets; i++) {
+		if (generation_fd(m->gen, sockets[i].text) == sockets[i].fd)
+			continue;
+		close(sockets[i].fd);
+		if (strncmp(sockets[i].text, "unix:", 5) == 0)
+			unlink(sockets[i].text + 5);
+	}
 	if (write(STDERR_FILENO, READY, sizeof(READY) - 1) < 0)
 		log_warn("nobody to say READY to");
 	if (real_stderr >= 0) {
