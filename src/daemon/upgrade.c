@@ -125,13 +125,18 @@ upgrade_begin(struct master *m)
 		return;
 	}
 	log_notice("starting the executable now at %s", m->executable);
-	if (pipe2(word, O_CLOEXEC) != 0 || (pid = fork_new(&ours)) < 0) {
+	if (pipe2(word, O_CLOEXEC) != 0) {
 		log_warn("cannot start it");
 		return;
 	}
-	if (pid == 0)
+	if ((pid = fork_new(&ours)) == 0)
 		exec_new(m, word[1]);
 	close(word[1]);
+	if (pid < 0) {
+		log_warn("cannot start it");
+		close(word[0]);
+		return;
+	}
 	fcntl(word[0], F_SETFL, O_NONBLOCK);
 	m->upgrade_fd = word[0];
 	m->upgrade = pid;

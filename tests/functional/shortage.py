@@ -169,6 +169,16 @@ def test_no_process_can_be_had():
     standing.close()
 
 
+def test_an_upgrade_that_cannot_be_forked_leaves_nothing():
+    daemon, _ = start(**as_an_ordinary_user())
+    before = len(os.listdir('/proc/%d/fd' % daemon.pid))
+    limit(daemon.pid, resource.RLIMIT_NPROC, 1)
+    for i in range(5):
+        daemon.signal(signal.SIGUSR2)
+        daemon.wait_log('cannot start it: Resource temporarily', count=i + 1)
+    equal(len(os.listdir('/proc/%d/fd' % daemon.pid)), before, 'descriptors')
+
+
 # -- descriptors
 
 def test_a_worker_cannot_accept():
