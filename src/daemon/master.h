@@ -78,6 +78,10 @@ void master_end_resolver(struct master *m);
 /* master_reap.c: who died, what they held, what that means. */
 void master_reap(struct master *m);
 
+/* Nobody is forked for g any more: pools without a worker give their places back,
+ * the others with their last one. */
+void master_free_pools(struct master *m, const struct generation *g);
+
 /* master_reload.c: the next generation in service; 0, or -1 with the reasons
  * (lines) in why. */
 int master_reload(struct master *m, char *why, size_t size);

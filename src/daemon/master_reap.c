@@ -207,6 +207,16 @@ reap_worker(struct master *m, const struct child *c, int status)
 	shared_bury_worker(&m->shared, c->slot);
 }
 
+void
+master_free_pools(struct master *m, const struct generation *g)
+{
+	unsigned i;
+
+	for (i = 0; i < g->npool; i++)
+		if (m->pool_workers[g->pool[i].slot] == 0)
+			atomic_store(&m->shared.pool[g->pool[i].slot].used, 0);
+}
+
 static void
 say_helper(const char *name, int status)
 {

@@ -176,6 +176,7 @@ take_over(struct master *m, struct generation *next)
 	if (strcmp(old_pid, new_pid) != 0 && detach_write_pid(new_pid) == 0)
 		detach_remove_pid(old_pid);
 	m->gen = next;
+	master_free_pools(m, old);
 	master_end_checker(m);
 	if (m->clerk > 0)
 		kill(m->clerk, SIGUSR1);

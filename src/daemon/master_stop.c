@@ -108,6 +108,7 @@ master_begin_retire(struct master *m)
 
 	log_notice("a new executable serves; this one leaves when its connections have ended");
 	m->retired = true;
+	master_free_pools(m, m->gen);
 	if (m->upgrade > 0)
 		notify_main_pid(m->upgrade);
 	master_end_checker(m);

@@ -16,8 +16,8 @@ import subprocess
 import time
 
 from lib import (ALERT_INTERNAL_ERROR, DURWARD, Durward, EchoBackend, alert,
-                 alive, ask, check, connect, equal, exchange, free_port, main,
-                 own, read_until, scratch, simple_hello, skip,
+                 alive, ask, check, connect, equal, exchange, free_port, ledger,
+                 main, own, read_until, scratch, simple_hello, skip,
                  wait_for)
 from lib.daemon import preamble
 from lib.forbid import ACCEPT4, CAPSET, forbid
@@ -177,6 +177,18 @@ def test_an_upgrade_that_cannot_be_forked_leaves_nothing():
         daemon.signal(signal.SIGUSR2)
         daemon.wait_log('cannot start it: Resource temporarily', count=i + 1)
     equal(len(os.listdir('/proc/%d/fd' % daemon.pid)), before, 'descriptors')
+
+
+def test_reloads_without_processes_take_no_places():
+    """Of sockets, for workers that were never born."""
+    daemon, _ = start(**as_an_ordinary_user())
+    limit(daemon.pid, resource.RLIMIT_NPROC, 1)
+    for i in range(5):
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_log('reloaded .*: generation', count=i + 1)
+    limit(daemon.pid, resource.RLIMIT_NPROC, UNLIMITED)
+    opened(daemon).close()
+    wait_for(lambda: ledger(daemon)['pools'] == 1, 5, 'one place for one socket')
 
 
 # -- descriptors
