@@ -128,7 +128,7 @@ master_start(struct master *m, struct conf *c)
 	}
 	log_use_pipe(m->log_pipe[1], &m->shared.use->log_lost);
 	atomic_store(&m->shared.head->draining, SHARED_OPEN);
-	atomic_fetch_add(&m->shared.head->generation, 1);
+	m->generation = atomic_fetch_add(&m->shared.head->generation, 1) + 1;
 	atomic_store(&m->shared.head->reloaded_ms, now);
 	title_set("master");
 	page_init();

@@ -24,6 +24,7 @@ struct master {
 	int detach_fd;			/* who started us waits here; -1 */
 
 	struct generation *gen;
+	uint32_t generation;		/* its number: a newer executable may have taken the next */
 	struct shared shared;
 	struct sandbox sandbox;
 	struct log_sink sink;

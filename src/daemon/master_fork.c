@@ -107,7 +107,7 @@ fork_worker(struct master *m, struct pool *p)
 	if (slot < 0)
 		return -1;
 	post = &m->shared.post[slot];
-	atomic_store(&post->generation, atomic_load(&m->shared.head->generation));
+	atomic_store(&post->generation, m->generation);
 	atomic_store(&post->master, master);
 	atomic_store(&post->end, 0);
 	post->listener = listener;

@@ -168,7 +168,7 @@ take_over(struct master *m, struct generation *next)
 	int64_t now = clock_ms();
 
 	children_each(mark_old, NULL);
-	atomic_fetch_add(&m->shared.head->generation, 1);
+	m->generation = atomic_fetch_add(&m->shared.head->generation, 1) + 1;
 	atomic_fetch_add(&m->shared.head->reloads, 1);
 	atomic_store(&m->shared.head->reloaded_ms, now);
 	change_log(m, old->conf, next->conf);
@@ -216,8 +216,7 @@ reload(struct master *m, char *why, size_t size)
 	m->sandbox.uid = u.uid;		/* of those that are forked from now on */
 	m->sandbox.gid = u.gid;
 	take_over(m, next);
-	log_notice("reloaded %s: generation %u", m->conf_path,
-	    atomic_load(&m->shared.head->generation));
+	log_notice("reloaded %s: generation %u", m->conf_path, m->generation);
 	return 0;
 }
 

@@ -226,12 +226,13 @@ end_asked(struct child *c, void *arg)
 	kill(c->pid, SIGTERM);
 }
 
-/* Do those that write by an older configuration still live: a place that nobody
- * names any more is not to be another's before they are gone. */
+/* Do those that write by another configuration live: a place that ours does not
+ * name is not to be taken from them.  A new executable takes some before it has
+ * a worker. */
 static bool
-has_old_writers(const struct master *m)
+has_other_writers(const struct master *m)
 {
-	return children_count(CHILD_CHECKER) > (m->checker > 0) ||
+	return m->upgrade_fd >= 0 || children_count(CHILD_CHECKER) > (m->checker > 0) ||
 	    children_count(CHILD_RESOLVER) > (m->resolver > 0) ||
 	    children_count(CHILD_CLERK) > (m->clerk > 0);
 }
@@ -254,7 +255,7 @@ master_tick(struct master *m, int64_t now)
 		orphans_at = now + 10000;
 		m->audit_due = true;
 		bury_orphans(m);
-		if (!has_old_writers(m))
-			shared_sweep(&m->shared, m->gen->map, m->gen->conf);
+		if (!has_other_writers(m))
+			shared_sweep(&m->shared, m->gen->map, m->gen->conf, m->generation);
 	}
 }

@@ -60,7 +60,7 @@ struct shared_head {
 	uint64_t magic;
 	uint32_t layout;		/* changes with any struct here */
 	uint32_t size_of[SHARED_SIZES];	/* of slots and uses: a cheap check of the layout */
-	_Atomic uint32_t generation;	/* the current one */
+	_Atomic uint32_t generation;	/* the last number that a master took for one */
 	_Atomic uint32_t draining;	/* enum shared_draining */
 	_Atomic int32_t master_pid;	/* 0: stopped, and so are those before it */
 	_Atomic int64_t started_ms, reloaded_ms;	/* clock_ms */
@@ -129,8 +129,10 @@ void shared_map_free(struct shared_map *m, const struct conf *c);
 /* Which name in DNS a server is configured as, as a number; 0: none, an address. */
 uint64_t shared_dns(const struct conf_server *cs);
 
-/* Forget slots that neither of two configurations names and no worker holds. */
-void shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c);
+/* Forget slots that the configuration does not name, where no worker of another
+ * generation than its own lives, older or newer. */
+void shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c,
+    uint32_t generation);
 
 /* Slots of workers that were ever used: whoever scans stops there. */
 static inline unsigned

@@ -301,7 +301,7 @@ shared_map_free(struct shared_map *m, const struct conf *c)
 }
 
 void
-shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c)
+shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c, uint32_t generation)
 {
 	uint8_t *backend = calloc(SHARED_BACKENDS, 1), *server = calloc(SHARED_SERVERS, 1);
 	uint8_t *listener = calloc(SHARED_LISTENERS, 1);
@@ -316,13 +316,13 @@ shared_sweep(struct shared *s, const struct shared_map *m, const struct conf *c)
 		for (k = 0; k < c->backend[i].nserver; k++)
 			server[m->server[i][k]] = 1;
 	}
-	/* an older generation's workers still count in theirs */
+	/* another generation's workers count in theirs */
 	for (i = 0; i < shared_workers(s); i++) {
 		const struct worker_post *p = &s->post[i];
 
 		if (atomic_load(&p->pid) == 0)
 			continue;
-		if (atomic_load(&p->generation) != atomic_load(&s->head->generation))
+		if (atomic_load(&p->generation) != generation)
 			goto out;
 	}
 	for (i = 0; i < s->head->nserver; i++)

@@ -50,7 +50,7 @@ open_segment(const char *pid)
 static void
 print_gauges(const struct shared *s)
 {
-	unsigned i, n, sources = 0, places = 0, pools = 0;
+	unsigned i, n, sources = 0, places = 0, pools = 0, named = 0;
 	/* of counts that may have been scribbled on */
 	int64_t idle = 0, queued = 0, waiters = 0, listeners = 0, backends = 0, servers = 0;
 
@@ -67,8 +67,10 @@ print_gauges(const struct shared *s)
 		waiters += atomic_load(&s->backend_use[i].waiters);
 	}
 	n = atomic_load(&s->head->nserver);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		named += atomic_load(&s->server[i].used) != 0;
 		servers += atomic_load(&s->server_use[i].c.current);
+	}
 	for (i = 0; sources_used(s->sources) && i < SOURCES_CELLS; i++) {
 		places += sources_held(s->sources, i) != 0;
 		sources += sources_held(s->sources, i);
@@ -76,9 +78,9 @@ print_gauges(const struct shared *s)
 	printf("\"pools\": %u, \"idle\": %" PRId64 ", \"connections\": %d, \"permit_waiters\": %d, "
 	    "\"listeners\": %" PRId64 ", \"backends\": %" PRId64 ", \"queued\": %" PRId64 ", "
 	    "\"waiters\": %" PRId64 ", \"servers\": %" PRId64 ", \"sources\": %u, "
-	    "\"source_places\": %u", pools, idle, atomic_load(&s->use->connections),
+	    "\"source_places\": %u, \"server_places\": %u", pools, idle, atomic_load(&s->use->connections),
 	    atomic_load(&s->use->permit_waiters), listeners, backends, queued, waiters, servers,
-	    sources, places);
+	    sources, places, named);
 }
 
 static void

@@ -344,14 +344,34 @@ def test_one_that_must_not_be_executed():
             r'the new executable says: .*Permission denied')
 
 
+DIES_AT_BIRTH = '#!/bin/sh\nexec %s %s %s %s "$@"\n' % (
+    sys.executable, forbid.__file__, CAPSET, DURWARD)
+
+
 def test_one_whose_workers_die_at_birth():
     """It starts, but can serve nobody."""
     if os.geteuid() != 0 or CAPSET is None:
         skip('not root, or no known number of capset')
-    script = '#!/bin/sh\nexec %s %s %d %s "$@"\n' % (
-        sys.executable, forbid.__file__, CAPSET, DURWARD)
-    refuses(put(script.encode()),
+    refuses(put(DIES_AT_BIRTH.encode()),
             r'the new executable says: .*no worker survives its birth')
+
+
+def test_after_one_that_gave_up_places_are_swept():
+    """What a reload left without a name: workers of the one that goes on are
+    its current ones, whatever the other numbered itself."""
+    if os.geteuid() != 0 or CAPSET is None:
+        skip('not root, or no known number of capset')
+    binary = own_binary()
+    daemon, a, b = start(binary)
+    equal(ledger(daemon)['server_places'], 3)
+    daemon.write(CONF.replace(',\n                     "gone=127.0.0.1:@nobody@"',
+                              ''))
+    equal(daemon.ctl('reload').returncode, 0)
+    os.unlink(binary)
+    put(DIES_AT_BIRTH.encode())(binary)
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log('the new executable did not start; this one goes on', limit=20)
+    wait_for(lambda: ledger(daemon)['server_places'] == 2, 30, 'a sweep')
 
 
 def test_a_configuration_that_is_bad_by_then():

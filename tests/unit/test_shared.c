@@ -258,7 +258,7 @@ START_TEST(a_sweep_forgets_what_nobody_names)
 	atomic_store(&gone->admin, HEALTH_MAINT);
 	state_help_reload(&state, second);
 	ck_assert_uint_eq(atomic_load(&gone->used), 1);
-	shared_sweep(&state.shared, state.map, state.conf);
+	shared_sweep(&state.shared, state.map, state.conf, 2);
 	ck_assert_uint_eq(atomic_load(&gone->used), 0);
 	ck_assert_uint_eq(atomic_load(&two->used), 0);
 	ck_assert_uint_eq(atomic_load(&kept->used), 1);
@@ -273,23 +273,22 @@ START_TEST(a_sweep_forgets_what_nobody_names)
 }
 END_TEST
 
-START_TEST(a_sweep_waits_for_old_workers)
+START_TEST(a_sweep_waits_for_workers_of_others)
 {
-	struct server_slot *gone;
+	struct server_slot *gone;	/* we are generation 2 */
 	int w;
 
 	state_help_start(&state, first);
 	gone = server("c.two.l", "a");
 	w = shared_take_worker(&state.shared);
 	ck_assert_int_ge(w, 0);
-	atomic_store(&state.shared.post[w].generation, 1);
+	atomic_store(&state.shared.post[w].generation, (uint32_t)_i);
 	atomic_store(&state.shared.post[w].pid, 4711);
-	atomic_store(&state.shared.head->generation, 2);
 	state_help_reload(&state, second);
-	shared_sweep(&state.shared, state.map, state.conf);
-	ck_assert_uint_eq(atomic_load(&gone->used), 1);
+	shared_sweep(&state.shared, state.map, state.conf, 2);
+	ck_assert_uint_eq(atomic_load(&gone->used), _i != 2);
 	shared_bury_worker(&state.shared, (unsigned)w);
-	shared_sweep(&state.shared, state.map, state.conf);
+	shared_sweep(&state.shared, state.map, state.conf, 2);
 	ck_assert_uint_eq(atomic_load(&gone->used), 0);
 }
 END_TEST
@@ -304,7 +303,7 @@ START_TEST(many_reloads_take_no_more_room)
 		    "cluster \"c%d\" { service \"s\" { listeners = {\"l%d\"} hosts = {\"x.example\"}"
 		    " servers = {\"a%d=10.0.0.1\"} } }\n", i, i, i, i);
 		state_help_reload(&state, text);
-		shared_sweep(&state.shared, state.map, state.conf);
+		shared_sweep(&state.shared, state.map, state.conf, 2);
 	}
 	ck_assert_uint_le(atomic_load(&state.shared.head->nserver), 8);
 	ck_assert_uint_le(atomic_load(&state.shared.head->nbackend), 6);
@@ -621,7 +620,7 @@ main(void)
 	tcase_add_loop_test(t, what_a_reload_keeps, 0, COUNT(reloads));
 	tcase_add_test(t, a_name_is_down_until_it_resolves);
 	tcase_add_test(t, a_sweep_forgets_what_nobody_names);
-	tcase_add_test(t, a_sweep_waits_for_old_workers);
+	tcase_add_loop_test(t, a_sweep_waits_for_workers_of_others, 1, 4);
 	tcase_add_test(t, many_reloads_take_no_more_room);
 	tcase_add_loop_test(t, the_dead_give_back_exactly_what_they_held, 0, COUNT(held));
 	tcase_add_test(t, worker_slots_are_clean_and_used_again);
