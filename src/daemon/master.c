@@ -96,6 +96,7 @@ master_start(struct master *m, struct conf *c)
 		log_err("cannot map the shared memory");
 		return -1;
 	}
+	m->log_opened = atomic_load(&m->shared.head->log_opened);
 	if ((geteuid() == 0 && users_find(c, &u, say_error, say_warning, NULL) != 0) ||
 	    sandbox_prepare(&m->sandbox, u.uid, u.gid) != 0)
 		return -1;
@@ -213,11 +214,15 @@ give_up(struct master *m)
 
 /* --- events -------------------------------------------------------------------- */
 
-static void
-reopen_logs(struct master *m)
+void
+master_reopen_logs(struct master *m)
 {
 	int fd;
 
+	/* older masters have loggers of their own */
+	if (!m->retired)
+		atomic_fetch_add(&m->shared.head->log_opened, 1);
+	m->log_opened = atomic_load(&m->shared.head->log_opened);
 	if (m->sink.kind != LOG_SINK_FILE)
 		return;
 	if ((fd = log_sink_open_file(m->gen->conf->log.path)) < 0) {
@@ -255,7 +260,7 @@ take_signals(struct master *m)
 				master_reload(m, NULL, 0);
 			break;
 		case SIGUSR1:
-			reopen_logs(m);
+			master_reopen_logs(m);
 			break;
 		case SIGUSR2:
 			if (!m->draining && !m->stopping && !m->retired)

@@ -48,6 +48,7 @@ struct master {
 	bool stopping;			/* TERM: leave now */
 	int64_t drain_end;		/* clock_ms: of the delay; when closed, of it all */
 	int64_t tick;			/* clock_ms of the next housekeeping */
+	uint32_t log_opened;		/* what the shared number was when we opened ours */
 	bool audit_due;			/* a worker was killed: are the counts right? */
 	uint32_t listener_workers[SHARED_LISTENERS];	/* living, all generations */
 	uint32_t pool_workers[SHARED_POOLS];
@@ -115,6 +116,9 @@ master_idle(const struct master *m, uint32_t pool)
 /* master_watch.c: once a second: what was asked of us, on-down; and where we are
  * not retired, counts put right, spares, orphans. */
 void master_tick(struct master *m, int64_t now);
+
+/* master.c: after logrotate. */
+void master_reopen_logs(struct master *m);
 void master_end_sessions_on_down(struct master *m);
 
 /* Servers may have changed: which backends went down or came up by it. */

@@ -54,12 +54,29 @@ master_begin_stop(struct master *m, const char *why)
 }
 
 static void
+say_draining(const struct master *m, const char *what)
+{
+	int ms = m->gen->conf->drain_timeout_ms;
+
+	if (ms == 0)
+		log_notice("%s, however long they take", what);
+	else
+		log_notice("%s within %g s", what, ms / 1000.0);
+}
+
+static void
+say_unfinished(unsigned n)
+{
+	if (n > 0)
+		log_warnx("%u connections did not finish in time", n);
+}
+
+static void
 close_listeners(struct master *m)
 {
 	unsigned i;
 
-	log_notice("draining: no new connections, those there are may finish within %d s",
-	    m->gen->conf->drain_timeout_ms / 1000);
+	say_draining(m, "draining: no new connections, those there are may finish");
 	m->closed = true;
 	atomic_store(&m->shared.head->draining, SHARED_CLOSED);
 	m->drain_end = clock_deadline(clock_ms(), m->gen->conf->drain_timeout_ms);
@@ -179,22 +196,36 @@ master_leave(struct master *m)
 	return m->hopeless ? 1 : 0;
 }
 
+/* A newer master was told to stop or to drain: so were we, for who told it means
+ * durward, not this executable. */
+static void
+follow_newer(struct master *m, int64_t now)
+{
+	if (atomic_load(&m->shared.head->master_pid) == NO_MASTER) {
+		master_begin_stop(m, "the newer one was stopped");
+	} else if (m->drain_end == 0 && atomic_load(&m->shared.head->draining) == SHARED_CLOSED) {
+		say_draining(m, "the newer one drains: our connections may finish");
+		m->drain_end = clock_deadline(now, m->gen->conf->drain_timeout_ms);
+	} else if (m->drain_end != 0 && now >= m->drain_end) {
+		say_unfinished(children_count(CHILD_WORKER));
+		master_begin_stop(m, "drained");
+	}
+}
+
 /* True: it is time to leave. */
 bool
 master_look_stop(struct master *m, int64_t now)
 {
 	unsigned left = children_count(CHILD_WORKER);
 
-	if (m->retired && !m->stopping &&
-	    atomic_load(&m->shared.head->master_pid) == NO_MASTER)
-		master_begin_stop(m, "the newer one was stopped");
+	if (m->retired && !m->stopping)
+		follow_newer(m, now);
 	if (m->retired && left == 0)
 		return true;
 	if (m->draining && !m->closed && !m->stopping && now >= m->drain_end)
 		close_listeners(m);
 	if (m->closed && !m->stopping && (m->workers == 0 || now >= m->drain_end)) {
-		if (m->workers > 0)
-			log_warnx("%u connections did not finish in time", m->workers);
+		say_unfinished(m->workers);
 		master_begin_stop(m, "drained");
 	}
 	if (!m->stopping)

@@ -244,8 +244,11 @@ master_tick(struct master *m, int64_t now)
 
 	children_each(end_asked, m);
 	master_end_sessions_on_down(m);
-	if (m->retired)
+	if (m->retired) {
+		if (atomic_load(&m->shared.head->log_opened) != m->log_opened)
+			master_reopen_logs(m);
 		return;
+	}
 	look_over(m);
 	forget_pauses(m, now);
 	retire_spares(m);

@@ -65,6 +65,8 @@ struct shared_head {
 	_Atomic int32_t master_pid;	/* 0: stopped, and so are those before it */
 	_Atomic int64_t started_ms, reloaded_ms;	/* clock_ms */
 	_Atomic uint64_t reloads;
+	_Atomic uint32_t log_opened;	/* how often log files were opened anew (USR1): older
+					   masters, which have loggers of their own, do the same */
 	/* slots from 0 on that were ever used; whoever scans stops there */
 	_Atomic uint32_t nbackend, nserver, nworker;
 	counter workers_started, workers_crashed;

@@ -13,7 +13,7 @@ import time
 
 from lib import (DURWARD, Durward, EchoBackend, Rate, alive, check, connect,
                  equal, exchange, ledger, main, own_binary, procs,
-                 simple_hello, skip, wait_for, wrong_counts)
+                 scratch, simple_hello, skip, wait_for, wrong_counts)
 from lib import forbid
 from lib.forbid import CAPSET
 
@@ -484,6 +484,44 @@ def test_a_stop_is_for_those_before_it_too():
     daemon.stop()
     wait_for(lambda: not alive(old), 10, 'the old master to go')
     equal(held.recv(1), b'', 'its connection')
+
+
+def test_a_drain_has_its_end_for_older_connections_too():
+    server = EchoBackend('a')
+    daemon = Durward('drain-timeout = "2s"\n' + CONF, a=server.port, b=server.port)
+    old = opened(daemon.port('https'))
+    daemon.renew()
+    new = opened(daemon.port('https'))
+    daemon.signal(signal.SIGQUIT)
+    for s in old, new:
+        equal(exchange(s, b'still', 5), b'still')
+        s.settimeout(10)
+        try:
+            equal(s.recv(1), b'', 'the end')
+        except ConnectionResetError:
+            pass
+    daemon.wait_end()
+    daemon.expect_nothing_left()
+
+
+def test_logs_are_opened_anew_for_older_connections_too():
+    path = scratch() + '/durward.log'
+    os.chmod(os.path.dirname(path), 0o777)
+    server = EchoBackend('a')
+    daemon = Durward(CONF, log='file:' + path, a=server.port, b=server.port)
+    old = opened(daemon.port('https'))
+    port = old.getsockname()[1]
+    daemon.renew()
+    os.rename(path, path + '.1')
+    daemon.signal(signal.SIGUSR1)
+
+    def says(what, times=1):
+        with open(path) as f:
+            return f.read().count(what) >= times
+    wait_for(lambda: os.path.exists(path) and says('log file opened anew', 2), 10,
+             'both to open it anew')
+    old.close()
+    wait_for(lambda: says('127.0.0.1:%d ' % port), 10, 'the line of the old connection')
 
 
 main()
