@@ -41,22 +41,24 @@ static const char usage_text[] =
     "  -s socket  the control socket (" CONTROL_SOCKET ")\n"
     "  -j         JSON;  -h  this\n";
 
+enum form { TEXT, TABLE, REASONED };	/* reasoned: a line, and for a terminal why */
+
 static const struct {
 	const char *name;
 	int least, most;
-	bool table;	/* for people: columns */
+	enum form form;	/* for people */
 } commands[] = {
-	{ "connections", 0, 0, true },
-	{ "drain", 1, 1, false },
-	{ "drain-all", 0, 0, false },
-	{ "kill", 1, 1, false },
-	{ "maint", 1, 1, false },
-	{ "ping", 0, 0, false },
-	{ "ready", 1, 1, false },
-	{ "reload", 0, 0, false },
-	{ "route", 2, 3, false },
-	{ "status", 0, 0, true },
-	{ "stop", 0, 0, false },
+	{ "connections", 0, 0, TABLE },
+	{ "drain", 1, 1, TEXT },
+	{ "drain-all", 0, 0, TEXT },
+	{ "kill", 1, 1, TEXT },
+	{ "maint", 1, 1, TEXT },
+	{ "ping", 0, 0, TEXT },
+	{ "ready", 1, 1, TEXT },
+	{ "reload", 0, 0, TEXT },
+	{ "route", 2, 3, REASONED },
+	{ "status", 0, 0, TABLE },
+	{ "stop", 0, 0, TEXT },
 };
 
 static int
@@ -268,6 +270,15 @@ print_table(const char *text)
 			table_line(p, (size_t)(end - p), col, p == text, colour, pass == 1);
 }
 
+/* The first line is the answer, as `durward -r` gives it: for a script it is all. */
+static void
+print_reasoned(const char *text)
+{
+	size_t len = isatty(STDOUT_FILENO) ? strlen(text) : strcspn(text, "\n") + 1;
+
+	fwrite(text, 1, strnlen(text, len), stdout);
+}
+
 static void
 print_error(char *text)
 {
@@ -279,7 +290,7 @@ print_error(char *text)
 }
 
 static int
-print_answer(char *text, bool table)
+print_answer(char *text, enum form form)
 {
 	if (strncmp(text, "error\n", 6) == 0) {
 		print_error(text + 6);
@@ -289,8 +300,10 @@ print_answer(char *text, bool table)
 		fputs("durwardctl: no answer\n", stderr);
 		return EXIT_REFUSED;
 	}
-	if (table)
+	if (form == TABLE)
 		print_table(text + 3);
+	else if (form == REASONED)
+		print_reasoned(text + 3);
 	else
 		fputs(text + 3, stdout);
 	if (fflush(stdout) == 0)
@@ -381,7 +394,7 @@ main(int argc, char **argv)
 	}
 	if ((text = ask(path, json, argv, argc)) == NULL)
 		return EXIT_REFUSED;
-	status = print_answer(text, commands[command].table && !json);
+	status = print_answer(text, json ? TEXT : commands[command].form);
 	free(text);
 	return status;
 }

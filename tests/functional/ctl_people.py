@@ -5,7 +5,6 @@ there is a terminal, a reload that was refused, and bash's completion."""
 
 import json
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -58,6 +57,7 @@ def world():
 SPAN = r'\d+(s|m\d*s?|h\d*m?|d\d*h?)'
 SIZE = r'\d+(\.\d)?[kMGTPE]?'
 CHANGED = {'backend', 'server', 'was', 'state'}
+ROUTE = ['route', 'https', 'console.apps.hub.linuxera.lab', '192.0.2.1']
 # words, what people read (line by line), keys that programs read
 COMMANDS = [
     (['status'],
@@ -77,11 +77,7 @@ COMMANDS = [
       r'\w+\.ingress\.https/\w+ +%s +%s +5\.\dk +5\.\dk' % (SPAN, SPAN)] * 2,
      {'pid', 'listener', 'client', 'host', 'backend', 'server', 'age', 'idle', 'bytes_in',
       'bytes_out'}),
-    (['route', 'https', 'console.apps.hub.linuxera.lab', '192.0.2.1'],
-     [r'hub\.ingress\.https/compute0', r'  at 127\.0\.0\.1:\d+',
-      r'  because the name matches "\*\.apps\.hub\.linuxera\.lab" and balance is source',
-      r'  1 of 2 servers can serve now'],
-     {'backend', 'server', 'address'}),
+    (ROUTE, [r'hub\.ingress\.https/compute0'], {'backend', 'server', 'address'}),
     (['drain', '*/other'],
      [r'1 server .*', r'  managed1\.ingress\.https/other: DRAIN, was NO CHECK'], CHANGED),
     (['maint', 'managed1.*/oth*'],
@@ -166,30 +162,18 @@ def test_a_reload_that_is_refused():
     equal(daemon.ctl('reload').returncode, 0)
 
 
-def in_a_terminal(daemon, *words, **env):
-    """What durwardctl writes to a terminal."""
-    master, slave = pty.openpty()
-    env = dict(os.environ, **env)
-    process = subprocess.Popen([CTL, '-s', daemon.dir + '/durward.sock'] + list(words),
-                               stdin=subprocess.DEVNULL, stdout=slave, env=env)
-    os.close(slave)
-    text = b''
-    try:
-        while True:
-            data = os.read(master, 65536)
-            if not data:
-                break
-            text += data
-    except OSError:     # its end, for a terminal
-        pass
-    os.close(master)
-    equal(process.wait(20), 0)
-    return text.decode()
+def test_reasons_only_on_a_terminal():
+    """A script gets the answer of `durward -r`, and nothing to skip."""
+    got = world().ctl_in_a_terminal(*ROUTE).rstrip('\n').split('\n')
+    want = [r'hub\.ingress\.https/compute0', r'  at 127\.0\.0\.1:\d+',
+            r'  because the name matches "\*\.apps\.hub\.linuxera\.lab" and balance is source',
+            r'  1 of 2 servers can serve now']
+    check(len(got) == 4 and all(map(re.fullmatch, want, got)), '%r', got)
 
 
 def test_colour_only_on_a_terminal():
     daemon = world()
-    text = in_a_terminal(daemon, 'status')
+    text = daemon.ctl_in_a_terminal('status')
     check('\033[32mUP\033[0m' in text and '\033[1;31mDOWN\033[0m' in text, '%r', text)
     # it is lined up all the same
     plain = re.sub(r'\033\[[0-9;]*m', '', text).replace('\r', '')
@@ -197,8 +181,8 @@ def test_colour_only_on_a_terminal():
     equal([[m.start() for m in shape.finditer(line)][:4] for line in plain.split('\n')],
           [[m.start() for m in shape.finditer(line)][:4]
            for line in daemon.ctl('status').stdout.split('\n')])
-    for text in (daemon.ctl('status').stdout, in_a_terminal(daemon, 'status', NO_COLOR='1'),
-                 in_a_terminal(daemon, '-j', 'status')):
+    for text in (daemon.ctl('status').stdout, daemon.ctl_in_a_terminal('status', NO_COLOR='1'),
+                 daemon.ctl_in_a_terminal('-j', 'status')):
         check('\033' not in text, 'colour: %r', text)
 
 

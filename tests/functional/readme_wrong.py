@@ -127,8 +127,7 @@ def world():
 
 
 def ctl(daemon, words):
-    run = daemon.ctl(*words.split())
-    return run.stdout + run.stderr
+    return daemon.ctl_in_a_terminal(*words.split(), NO_COLOR='1')
 
 
 def states(daemon, **want):

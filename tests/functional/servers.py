@@ -403,7 +403,7 @@ def test_ipv6_in_all_that_is_shown():
         got, = [x.name for x in servers if x.clients()]
         run = run_durward('-c', daemon.conf, '-r', 'https,%s,::1' % NAME)
         equal(run.stdout.strip(), '%s/%s' % (BACKEND, got))
-        equal(daemon.ctl('route', 'https', NAME, '::1').stdout.split()[:3],
+        equal(daemon.ctl_in_a_terminal('route', 'https', NAME, '::1').split()[:3],
               ['%s/%s' % (BACKEND, got), 'at', address_of(daemon, got)])
         row, = daemon.json('connections')
         equal((row['client'], row['server']), ('[::1]:%d' % port, got))

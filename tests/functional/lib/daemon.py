@@ -4,6 +4,7 @@
 import grp
 import json
 import os
+import pty
 import pwd
 import re
 import shutil
@@ -181,6 +182,27 @@ class Durward:
             [CTL, '-s', os.path.join(self.dir, 'durward.sock')] + list(args),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, universal_newlines=True, timeout=limit)
+
+    def ctl_in_a_terminal(self, *args, **env):
+        """What durwardctl writes to a terminal, lines as elsewhere."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [CTL, '-s', os.path.join(self.dir, 'durward.sock')] + list(args),
+            stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+            env=dict(os.environ, **env))
+        os.close(slave)
+        text = b''
+        try:
+            while True:
+                data = os.read(master, 65536)
+                if not data:
+                    break
+                text += data
+        except OSError:     # its end, for a terminal
+            pass
+        os.close(master)
+        process.wait(20)
+        return text.decode().replace('\r\n', '\n')
 
     def json(self, command):
         run = self.ctl('-j', command)
