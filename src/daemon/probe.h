@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "daemon/probe_ask.h"
 #include "state/conf.h"
 #include "state/health.h"
 
@@ -27,7 +28,7 @@ struct probe {
 	enum probe_phase phase;
 	int fd;				/* -1 none */
 	int64_t started_us;
-	uint8_t out[1024];
+	uint8_t out[PROBE_ASK_MAX];
 	size_t out_len, out_sent;
 	char in[256];
 	size_t in_len;
