@@ -121,7 +121,8 @@ line_up(const struct conf *c, const struct shared *s, const struct shared_map *m
 				if (!c->backend[b].server[k].is_dns)
 					continue;
 				health_addr(v, &a);
-				if ((a.family == ADDR_NONE && !atomic_load(&v->unresolved)) == waits)
+				/* an older resolver may write between the two looks */
+				if (*n < all && (a.family == ADDR_NONE && !atomic_load(&v->unresolved)) == waits)
 					list[(*n)++] = (struct place){ b, k };
 			}
 	return list;

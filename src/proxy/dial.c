@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define NAP_MS	250	/* in the queue; a place that is given back ends it */
+
 static const struct conf_backend *
 backend_of(const struct session *s)
 {
@@ -53,12 +55,16 @@ release_server(struct session *s)
 		shared_wake(&backend_use(s)->queue_word, &backend_use(s)->waiters);
 }
 
+/* Of a server's places as many are not to be had as others wait for one. */
 static bool
-reserve_server(struct session *s, unsigned k)
+reserve_server(struct session *s, unsigned k, unsigned others)
 {
 	struct server_use *v = server_use(s, k);
+	unsigned max = backend_of(s)->server[k].max_connections;
 
-	if (!counters_take(&v->c, backend_of(s)->server[k].max_connections))
+	if (max != 0 && others >= max)
+		return false;
+	if (!counters_take(&v->c, max != 0 ? max - others : 0))
 		return false;
 	s->server = (int)k;
 	atomic_store_explicit(&s->p->slot->server,
@@ -76,8 +82,9 @@ client_gone(const struct session *s)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+/* others: how many wait, of whom this one is none, and comes behind them. */
 static enum dial_verdict
-reserve_next(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried)
+reserve_next(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried, unsigned others)
 {
 	int k;
 
@@ -87,20 +94,30 @@ reserve_next(struct session *s, struct balance_key key, const uint16_t *tried, u
 			return DIAL_NO_SERVER;
 		if (k == BALANCE_FULL)
 			return DIAL_QUEUE_TIMEOUT;
-		if (reserve_server(s, (unsigned)k))
+		if (reserve_server(s, (unsigned)k, others))
 			return DIAL_OK;
+		if (others > 0)
+			return DIAL_QUEUE_TIMEOUT;
 	}
 }
 
-/* All are at their max-connections, or others wait already, behind whom this one
- * comes: wait for a place. */
+static unsigned
+waiters(const struct session *s)
+{
+	int32_t n = atomic_load_explicit(&backend_use(s)->waiters, memory_order_relaxed);
+
+	return n > 0 ? (unsigned)n : 0;
+}
+
+/* All are at their max-connections, or what is free others wait for: wait for a place. */
 static enum dial_verdict
-queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried, bool behind)
+queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, unsigned ntried)
 {
 	struct backend_use *b = backend_use(s);
 	int64_t start = clock_us(), end = clock_deadline(clock_ms(), backend_of(s)->timeouts.queue);
 	enum dial_verdict v = DIAL_QUEUE_TIMEOUT;
 	int32_t n = (int32_t)((uint32_t)atomic_fetch_add(&b->c.queued, 1) + 1);
+	unsigned others = waiters(s);
 
 	atomic_fetch_add(&b->waiters, 1);
 	scoreboard_hold(s->p->slot, HOLDS_QUEUE);
@@ -121,13 +138,13 @@ queue_wait(struct session *s, struct balance_key key, const uint16_t *tried, uns
 			v = DIAL_CLIENT_GONE;
 			break;
 		}
-		/* the place that is free just now is for the one who was woken */
-		v = behind ? DIAL_QUEUE_TIMEOUT : reserve_next(s, key, tried, ntried);
-		behind = false;
+		/* one that is free just now may be for somebody who is about to wake */
+		v = reserve_next(s, key, tried, ntried, others);
 		if (v != DIAL_QUEUE_TIMEOUT || left == 0)
 			break;
 		/* short naps, for a client that leaves wakes nobody */
-		shared_sleep(&b->queue_word, seen, left < 0 || left > 250 ? 250 : left);
+		shared_sleep(&b->queue_word, seen, left < 0 || left > NAP_MS ? NAP_MS : left);
+		others = 0;
 	}
 	if (scoreboard_let_go(s->p->slot, HOLDS_QUEUE)) {
 		atomic_fetch_sub(&b->waiters, 1);
@@ -152,12 +169,11 @@ session_key(const struct session *s)
 static enum dial_verdict
 choose(struct session *s, const uint16_t *tried, unsigned ntried)
 {
-	bool behind = atomic_load_explicit(&backend_use(s)->waiters, memory_order_relaxed) > 0;
 	struct balance_key key = session_key(s);
-	enum dial_verdict v = behind ? DIAL_QUEUE_TIMEOUT : reserve_next(s, key, tried, ntried);
+	enum dial_verdict v = reserve_next(s, key, tried, ntried, waiters(s));
 
 	if (v == DIAL_QUEUE_TIMEOUT)
-		v = queue_wait(s, key, tried, ntried, behind);
+		v = queue_wait(s, key, tried, ntried);
 	if (v == DIAL_OK) {
 		counter_add(&server_use(s, (unsigned)s->server)->c.chosen, 1);
 		scoreboard_spent(&s->p->slot->queue_ms, s->queue_us);

@@ -88,8 +88,7 @@ http_end(struct exchange *e, enum step step)
 			tunnel(e);
 		else if (!x->keep_client && (x->req.head.keep_alive || !x->body.done ||
 		    e->bytes_out > AT_ONCE || has_more(s)))
-			/* it may send on: the answer must arrive all the same */
-			session_last_word(s, NULL, 0, HTTP_LAST_WORD_MS);
+			x->linger = true;
 		break;
 	case STEP_ANSWERED:
 		break;

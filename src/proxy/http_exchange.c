@@ -306,12 +306,14 @@ turn(struct exchange *e)
 	bool hear = !down && !e->server_eof && !over;
 	struct pollfd pfd[2] = {
 		{ e->s->client, (short)((more ? POLLIN : 0) | (down ? POLLOUT : 0)), 0 },
-		{ e->server.fd, (short)((hear ? POLLIN : 0) | (up ? POLLOUT : 0) | (over ? POLLRDHUP : 0)), 0 },
+		{ e->server.fd, (short)((hear ? POLLIN : 0) | (up ? POLLOUT : 0) | (over && !e->server_fin ? POLLRDHUP : 0)), 0 },
 	};
 	bool client_owes = down || (more && !e->holds_back);
 	enum step step = STEP_ON;
 	int wait = client_owes ? e->backend->timeouts.client : e->backend->timeouts.server, n;
 
+	if (over && e->server_fin)
+		wait = HTTP_LAST_WORD_MS;
 	if (pfd[0].events == 0)
 		pfd[0].fd = -1;
 	if (pfd[1].events == 0)
@@ -324,9 +326,9 @@ turn(struct exchange *e)
 	if (n == 0)
 		return client_owes ? STEP_SLOW_CLIENT : STEP_SLOW_SERVER;
 	if (over && pfd[1].revents & (POLLRDHUP | POLLERR | POLLHUP)) {
-		e->server_eof = true;
+		e->server_fin = true;
+		e->server_eof = (pfd[1].revents & (POLLERR | POLLHUP)) != 0;
 		e->x->resp.head.keep_alive = false;
-		return STEP_ON;
 	}
 	if (pfd[1].revents & (POLLOUT | POLLERR | POLLHUP) && up)
 		step = write_server(e);

@@ -14,6 +14,8 @@
 #include "wire/http_body.h"
 #include "wire/http_head.h"
 
+#define HTTP_LAST_WORD_MS	1000	/* for an answer to reach one who still sends */
+
 struct http_exchange {
 	struct session *s;
 	struct http_request req;
@@ -26,6 +28,7 @@ struct http_exchange {
 	bool answered;			/* the answer's head has been parsed */
 	bool began;			/* a byte of the answer went to the client */
 	bool keep_client;		/* another request may follow */
+	bool linger;			/* before closing: it may send on, and must get all */
 	int status;			/* of the answer; -1 none */
 
 	int64_t start_us;		/* clock_us of the first byte */

@@ -11,7 +11,6 @@
 
 #include "proxy/http_exchange.h"
 
-#define HTTP_LAST_WORD_MS	1000	/* for our answer to reach one who still sends */
 #define HTTP_PATIENCE_MS	1000	/* a server silent for longer: see the client leave, too */
 
 struct http_bytes {			/* not yet sent */
@@ -41,6 +40,7 @@ struct exchange {		/* what is moving */
 	struct http_body answer;
 	bool up_broken;		/* the server takes no more of the request */
 	bool server_eof;
+	bool server_fin;	/* after its whole answer: it may still read the request's body */
 	uint64_t bytes_in, bytes_out;
 };
 

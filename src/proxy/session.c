@@ -20,6 +20,7 @@
 #include "report/access.h"
 #include "state/nets.h"
 
+#define LISTENER_NAP_MS	50
 #define STRESS_SLICE_MS	250	/* how soon a waiting worker sees that workers run short */
 
 _Alignas(4096) static uint8_t head_buffer[SESSION_HEAD];
@@ -293,24 +294,51 @@ session_log_reason(const struct session *s)
 	return s->rejected >= 0 && s->code.cause == 'P' ? reject_name((enum reject)s->rejected) : "";
 }
 
+enum places { PLACES_TAKEN, PLACES_ALL_FULL, PLACES_LISTENER_FULL };
+
 /* One of all connections, and one of the listener's: both or none.  Its workers are
  * no more than it may have connections, but those of an older generation count. */
-static bool
+static enum places
 take_places(struct session *s)
 {
 	struct shared_use *h = s->p->shared->use;
 	int32_t n = atomic_fetch_add(&h->connections, 1);
+	bool all_full = n >= (int32_t)s->p->conf->max_connections;
 
-	if (n >= (int32_t)s->p->conf->max_connections ||
-	    !counters_take(s->p->counters, s->p->listener->max_connections)) {
+	if (all_full || !counters_take(s->p->counters, s->p->listener->max_connections)) {
 		atomic_fetch_sub(&h->connections, 1);
-		return false;
+		return all_full ? PLACES_ALL_FULL : PLACES_LISTENER_FULL;
 	}
 	scoreboard_hold(s->p->slot, HOLDS_PERMIT | HOLDS_LISTENER);
 	counters_count(s->p->counters, clock_ms());
 	if (n >= atomic_load_explicit(&h->max_connections, memory_order_relaxed))
 		atomic_store_explicit(&h->max_connections, n + 1, memory_order_relaxed);
-	return true;
+	return PLACES_TAKEN;
+}
+
+static void
+begin_waiting(struct session *s)
+{
+	atomic_fetch_add(&s->p->shared->use->permit_waiters, 1);
+	scoreboard_hold(s->p->slot, HOLDS_WAIT);
+}
+
+static void
+end_waiting(struct session *s)
+{
+	if (scoreboard_let_go(s->p->slot, HOLDS_WAIT))
+		atomic_fetch_sub(&s->p->shared->use->permit_waiters, 1);
+}
+
+/* A full listener has one that waits for each of its sockets, after a reload: a look
+ * now and then is enough.  The wake-up that brought us here is somebody else's. */
+static void
+await_listener(struct session *s, bool woken)
+{
+	end_waiting(s);
+	if (woken)
+		shared_wake(&s->p->shared->use->permit_word, &s->p->shared->use->permit_waiters);
+	poll(NULL, 0, LISTENER_NAP_MS);
 }
 
 /* Past a max-connections a client waits, accepted but unread: to it the same as
@@ -319,26 +347,31 @@ static bool
 take_permit(struct session *s)
 {
 	struct shared_use *h = s->p->shared->use;
-	bool waiting = false, got = false;
+	bool waiting = false, shown = false;
+	enum places places = PLACES_ALL_FULL;
 
 	while (s->p->stop < PROXY_KILLED) {
 		uint32_t seen = atomic_load(&h->permit_word);
 
-		if ((got = take_places(s)))
+		if ((places = take_places(s)) == PLACES_TAKEN)
 			break;
-		if (!waiting) {
-			waiting = true;
+		if (!shown) {
+			shown = true;
 			set_state(s, WORKER_WAITING);
 			session_title(s);
-			atomic_fetch_add(&h->permit_waiters, 1);
-			scoreboard_hold(s->p->slot, HOLDS_WAIT);
-			continue;
 		}
-		shared_sleep(&h->permit_word, seen, 1000);
+		if (places == PLACES_LISTENER_FULL) {
+			await_listener(s, waiting);
+			waiting = false;
+		} else if (!waiting) {
+			waiting = true;
+			begin_waiting(s);
+		} else {
+			shared_sleep(&h->permit_word, seen, 1000);
+		}
 	}
-	if (waiting && scoreboard_let_go(s->p->slot, HOLDS_WAIT))
-		atomic_fetch_sub(&h->permit_waiters, 1);
-	return got;
+	end_waiting(s);
+	return places == PLACES_TAKEN;
 }
 
 /* An operator must see the statistics of a daemon that is full. */

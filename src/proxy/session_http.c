@@ -383,6 +383,9 @@ serve_client(struct session *s)
 			serve_request(s, &x);
 		if (log)
 			end_request(s, &x);
+		/* when nothing of it is held or counted any more */
+		if (x.linger)
+			session_last_word(s, NULL, 0, HTTP_LAST_WORD_MS);
 		if (!x.keep_client)
 			return;
 		keep_extra(s, &x);

@@ -395,6 +395,25 @@ def test_an_early_answer_and_the_server_closes():
     daemon.wait_log(r' 413 \d+ - - ---- ')
 
 
+def test_an_early_answer_of_a_server_that_reads_on():
+    """It has closed its own side; what the client still sends is for it."""
+    def script(c):
+        c.sock.sendall(EARLY)
+        c.sock.shutdown(socket.SHUT_WR)
+        while c.recv():
+            pass
+    daemon, server = start(script, Raw)
+    c = client(daemon)
+    c.send(b'POST / HTTP/1.1\r\nHost: one.test\r\nContent-Length: 30\r\n\r\n')
+    equal(c.answer().body, b'nope')
+    for _ in range(3):
+        c.send(b'0123456789')
+    wait_for(lambda: server.requests[0].received.endswith(b'0123456789' * 3), 5,
+             'all of the body at the server')
+    equal(c.s.recv(1), b'', 'the end')
+    daemon.wait_log(r' 413 \d+ - - ---- ')
+
+
 def test_an_early_answer_and_the_server_reads_no_more():
     """It is over by the server's timeout, and no failure: the client has it all."""
     gate = Gate()

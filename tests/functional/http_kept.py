@@ -295,6 +295,17 @@ def test_a_connection_with_a_proxy_header_is_one_clients():
     equal(len(server.clients()), 10, 'one for all requests of a client')
 
 
+def test_a_client_that_does_not_close_holds_no_server():
+    """Its answer was large, so we wait for its close; its server is free, and its
+    line is written."""
+    daemon, server = start(lambda r, c: ok(b'x' * 20000), keep='1h')
+    c = client(daemon)
+    equal(c.get('one.test', extra='Connection: close\r\n').status, 200)
+    wait_for(lambda: daemon.log_lines(r' 200 \d+ - - ---- '), 0.8, 'the line')
+    wait_for(lambda: daemon.json('status')[0]['current'] == 0, 0.8, 'the server to be free')
+    equal(c.s.recv(1), b'', 'the end')
+
+
 def test_durwardctl_shows_a_connection_not_a_request():
     """Its bytes are of all requests, and it is idle since the last of them."""
     gate = Gate()

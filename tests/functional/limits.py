@@ -219,6 +219,29 @@ def test_who_waits_longer_comes_first():
         equal(read_until(second, len(hello)), hello, 'the second')
 
 
+def test_one_that_cannot_be_served_holds_nobody_up():
+    """It waits by the limit of a configuration that is over; whoever comes by the
+    new one finds room, and no queue."""
+    a = EchoBackend('a')
+    line = 'server "a" { address = "127.0.0.1:%d" max-connections = %d }'
+    daemon, _ = start(servers=line % (a.port, 1))
+    held = opened(daemon)
+    with connect(daemon.port('https')) as late:
+        late.sendall(simple_hello(NAME))
+        wait_for(lambda: ledger(daemon)['queued'] == 1, 10, 'one to wait')
+        older = set(daemon.workers())
+        daemon.write(CONF, servers=line % (a.port, 100))
+        equal(daemon.ctl('reload').returncode, 0)
+        wait_for(lambda: not older & set(daemon.workers()), 10, 'older workers to end')
+        begun = time.monotonic()
+        for _ in range(8):
+            opened(daemon).close()
+        took = time.monotonic() - begun
+        check(took < 1.5, '8 clients took %.1f s, as if each had to wait', took)
+        equal(ledger(daemon)['queued'], 1, 'it waits still')
+    held.close()
+
+
 def test_the_queue_has_an_end():
     a = EchoBackend('a')
     daemon, _ = start(servers='server "a" { address = "127.0.0.1:%d" '

@@ -118,6 +118,7 @@ def test_a_drain_has_its_end_for_older_connections_too():
     daemon.signal(signal.SIGQUIT)
     for s in old, new:
         equal(exchange(s, b'still', 5), b'still')
+    for s in old, new:
         is_over(s)
     daemon.wait_end()
     daemon.expect_nothing_left()
