@@ -29,10 +29,9 @@ drop(struct place *p)
 	nkept--;
 }
 
-struct kept
-http_kept_take(uint32_t server, const struct addr *a)
+bool
+http_kept_take(uint32_t server, const struct addr *a, struct kept *k)
 {
-	struct kept k = { -1, false, false };
 	int i;
 
 	for (i = 0; nkept > 0 && i < KEPT_MAX; i++) {
@@ -42,12 +41,12 @@ http_kept_take(uint32_t server, const struct addr *a)
 			drop(&kept[i]);
 			continue;
 		}
-		k = kept[i].k;
+		*k = kept[i].k;
 		kept[i].k.fd = 0;
 		nkept--;
-		break;
+		return true;
 	}
-	return k;
+	return false;
 }
 
 bool

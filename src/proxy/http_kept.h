@@ -15,8 +15,8 @@ struct kept {
 	bool login;		/* so is this one, and the client must stay on it (NTLM) */
 };
 
-/* One to this server (slot and address), taken out; fd -1 none. */
-struct kept http_kept_take(uint32_t server, const struct addr *a);
+/* One to this server (slot and address), taken out; false: there is none. */
+bool http_kept_take(uint32_t server, const struct addr *a, struct kept *k);
 
 /* Is there one with a login?  Requests that must not be sent twice go on it, too,
  * for on another they would be somebody else's. */

@@ -81,7 +81,7 @@ try_kept(struct exchange *e)
 	 * that must not be sent twice (RFC 9110, 9.2.2) would be lost then */
 	if (!e->repeatable && !http_kept_login(e->server.slot, &e->server.addr))
 		return false;
-	while ((k = http_kept_take(e->server.slot, &e->server.addr)).fd >= 0) {
+	while (http_kept_take(e->server.slot, &e->server.addr, &k)) {
 		/* closed, or there is an answer in it that nobody asked for? */
 		if (!http_kept_stale(k.fd)) {
 			memcpy(up, e->up, sizeof(up));
