@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A line put together piece by piece: for what is written for each connection and
- * each request, where printf was 5% of all.  Pure.
+ * each request, where ten calls of printf were dear.  Pure.
  *
  * What does not fit is cut off.  A NUL stands behind the text at any time.
  */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Which server: balance, weights, backups, and what an operator says."""
 
+import os
 import signal
 import threading
 
@@ -338,6 +339,19 @@ def test_administrative_states_outlast_a_reload():
     for name in 'ab':
         equal(daemon.ctl('ready', '*/' + name).returncode, 0)
         daemon.wait_state(BACKEND, name, 'UP')
+
+
+def test_a_late_signal_ends_nobody():
+    """USR2 tells a worker that its server went down; where the server is up by what
+    the worker sees, it was meant for a client before this one."""
+    servers = [EchoBackend('a')]
+    daemon = start(servers, 'on-down = "close" check { type = "tcp" interval = "100ms" }')
+    with opened(daemon) as s:
+        worker, = daemon.workers(r'^durward: https 127')
+        os.kill(worker, signal.SIGUSR2)
+        equal(exchange(s, b'still', 5), b'still')
+        equal(daemon.ctl('maint', '*/a').returncode, 0)
+        equal(read_all(s), b'', 'now it is over')
 
 
 def test_no_retries_left():

@@ -11,41 +11,11 @@ import signal
 import sys
 import time
 
-from lib import (DURWARD, Durward, EchoBackend, Rate, alive, check, connect,
-                 equal, exchange, ledger, main, own_binary, procs,
-                 simple_hello, skip, wait_for, wrong_counts)
+from lib import (DURWARD, Durward, Rate, alive, check, connect, equal, exchange,
+                 ledger, main, own_binary, procs, skip, wait_for, wrong_counts)
 from lib import forbid
 from lib.forbid import CAPSET
-
-NAME = 'www.example.org'
-BACKEND = 'one.ingress.https'
-
-CONF = '''
-listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
-cluster "one" {
-    service "ingress" {
-        listeners = {"https"}
-        hosts     = {"www.example.org"}
-        servers   = {"a=127.0.0.1:@a@", "b=127.0.0.1:@b@",
-                     "gone=127.0.0.1:@nobody@"}
-        check { type = "tcp" interval = "200ms" timeout = "1s" }
-    }
-}
-'''
-
-
-def start(binary):
-    a, b = EchoBackend('a'), EchoBackend('b')
-    daemon = Durward(CONF, a=a.port, b=b.port, binary=binary)
-    daemon.wait_state(BACKEND, 'gone', 'DOWN')
-    return daemon, a, b
-
-
-def opened(port):
-    hello = simple_hello(NAME)
-    s = connect(port)
-    equal(exchange(s, hello, len(hello)), hello)
-    return s
+from lib.renewed import BACKEND, CONF, NAME, opened, start
 
 
 def test_usr2_at_200_connections_a_second():

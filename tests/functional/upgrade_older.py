@@ -6,38 +6,9 @@ what is said to the new one holds for them, too."""
 import os
 import signal
 
-from lib import (Durward, EchoBackend, alive, check, connect, equal, exchange, main,
-                 own_binary, procs, scratch, simple_hello, wait_for)
-
-NAME = 'www.example.org'
-BACKEND = 'one.ingress.https'
-
-CONF = '''
-listener "https" { bind = {"127.0.0.1:@https@"} protocol = "tls" }
-cluster "one" {
-    service "ingress" {
-        listeners = {"https"}
-        hosts     = {"www.example.org"}
-        servers   = {"a=127.0.0.1:@a@", "b=127.0.0.1:@b@",
-                     "gone=127.0.0.1:@nobody@"}
-        check { type = "tcp" interval = "200ms" timeout = "1s" }
-    }
-}
-'''
-
-
-def start(binary):
-    a, b = EchoBackend('a'), EchoBackend('b')
-    daemon = Durward(CONF, a=a.port, b=b.port, binary=binary)
-    daemon.wait_state(BACKEND, 'gone', 'DOWN')
-    return daemon, a, b
-
-
-def opened(port):
-    hello = simple_hello(NAME)
-    s = connect(port)
-    equal(exchange(s, hello, len(hello)), hello)
-    return s
+from lib import (Durward, EchoBackend, alive, check, equal, exchange, main,
+                 own_binary, procs, scratch, wait_for)
+from lib.renewed import BACKEND, CONF, opened, start
 
 
 def is_over(s):
