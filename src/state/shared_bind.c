@@ -7,9 +7,12 @@
 #include "config.h"
 #include "state/shared.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL	/* no library to map into every worker */
+#include <xxhash.h>
 
 #include "base/clock.h"
 
@@ -25,11 +28,7 @@ struct finder {
 static uint32_t
 name_hash(const char *name, uint32_t owner)
 {
-	uint32_t h = 2166136261u ^ owner;
-
-	while (*name != '\0')
-		h = (h ^ (uint8_t)*name++) * 16777619u;
-	return h ^ h >> 15;
+	return (uint32_t)XXH3_64bits_withSeed(name, strlen(name), owner);
 }
 
 static int
@@ -163,14 +162,15 @@ renew_health(struct server_slot *v, bool checked, enum health_state state)
 uint64_t
 shared_dns(const struct conf_server *cs)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
-	const char *p;
+	char lower[256];	/* a name in DNS is shorter (RFC 1035, 3.1) */
+	uint64_t h;
+	size_t n;
 
 	if (!cs->is_dns)
 		return 0;
-	for (p = cs->address; *p != '\0'; p++)
-		h = (h ^ (uint8_t)(*p >= 'A' && *p <= 'Z' ? *p + 'a' - 'A' : *p)) *
-		    UINT64_C(1099511628211);
+	for (n = 0; cs->address[n] != '\0' && n < sizeof(lower); n++)
+		lower[n] = (char)tolower((unsigned char)cs->address[n]);
+	h = XXH3_64bits(lower, n);
 	return h != 0 ? h : 1;
 }
 
